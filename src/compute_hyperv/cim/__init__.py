@@ -1,0 +1,1 @@
+"""CIM over WS-Management. Knows nothing of Hyper-V, Nova or files."""

@@ -1,0 +1,195 @@
+"""Plain values in Hyper-V's words: what services of this package take and return.
+
+No behaviour, no CIM, no I/O. Units are in the names. Paths are Windows paths (``C:\\x``, ``\\\\server\\share\\x``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+
+class MachineState(enum.Enum):
+    """Msvm_ComputerSystem.EnabledState, as far as it is documented for v2 (facts: hyperv-ops 6, real-instances 3.2)."""
+
+    OTHER = 1
+    RUNNING = 2
+    OFF = 3
+    SHUTTING_DOWN = 4
+    SAVED = 6
+    PAUSED = 9
+    STARTING = 10
+    SAVING = 32773
+    PAUSING = 32776
+    RESUMING = 32777
+    FAST_SAVED = 32779
+    FAST_SAVING = 32780
+
+
+class Bus(enum.Enum):
+    IDE = "IDE"
+    SCSI = "SCSI"
+
+
+class DriveKind(enum.Enum):
+    DISK = "disk"
+    DVD = "dvd"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Static where all three are equal, else dynamic."""
+
+    startup_mb: int
+    minimum_mb: int
+    maximum_mb: int
+
+    @property
+    def dynamic(self) -> bool:
+        return self.minimum_mb != self.maximum_mb
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    count: int
+    limit_features: bool = False  # CPU compatibility mode
+    expose_virtualization: bool = False  # nested virtualization
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A drive with its medium: a VHD or VHDX on a disk drive, an ISO on a DVD drive."""
+
+    path: str
+    bus: Bus
+    controller: int
+    slot: int
+    kind: DriveKind = DriveKind.DISK
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A synthetic network adapter and what its switch port shall be.
+
+    :param name: ElementName of adapter and port; Nova puts the Neutron port's UUID there.
+    :param mac_address: 12 hexadecimal digits, no separators, upper case.
+    :param switch_name: None leaves the adapter unconnected.
+    :param vlan_id: access VLAN, None for untagged.
+    """
+
+    name: str
+    mac_address: str
+    switch_name: str | None = None
+    vlan_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """:param number: 1 or 2 (COM1, COM2).  :param pipe: ``\\\\.\\pipe\\name``."""
+
+    number: int
+    pipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """All of a machine, defined in few requests.
+
+    :param name: ElementName.  :param notes: first line is the owner's id (Nova: instance UUID).
+    :param folder: configuration, snapshots, swap and log all go there.
+    :param boot_order: the drives and NICs in the order in which to boot from them, by their position in ``drives``
+        (``("drive", 0)``) and ``nics`` (``("nic", 0)``).
+    """
+
+    name: str
+    notes: tuple[str, ...]
+    generation: Literal[1, 2]
+    folder: str
+    memory: Memory
+    processor: Processor
+    drives: tuple[Drive, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    serial_ports: tuple[SerialPort, ...] = ()
+    boot_order: tuple[tuple[Literal["drive", "nic"], int], ...] = ()
+    secure_boot: bool = False
+    asset_tag: str = ""
+    shutdown_on_host_stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSummary:
+    """One row of the bulk queries.
+
+    :param machine_id: the GUID that is Msvm_ComputerSystem.Name, upper case.
+    :param healthy: False in a critical state (storage lost …).
+    """
+
+    machine_id: str
+    name: str
+    state: MachineState
+    healthy: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiskInfo:
+    path: str
+    format: Literal["vhd", "vhdx", "vhdset"]
+    kind: Literal["fixed", "dynamic", "differencing"]
+    virtual_size_bytes: int
+    file_size_bytes: int
+    parent_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumaNode:
+    number: int
+    processors: tuple[int, ...]
+    memory_mb: int
+    free_memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostInfo:
+    """What the host is; read once, cheap to keep.
+
+    :param version: ``(10, 0, 20348)``.
+    """
+
+    name: str
+    fqdn: str
+    version: tuple[int, int, int]
+    caption: str
+    sockets: int
+    cores_per_socket: int
+    logical_processors: int
+    processor_vendor: str
+    processor_model: str
+    memory_mb: int
+    booted_at: dt.datetime
+    numa_nodes: tuple[NumaNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostUsage:
+    """What of the host is in use; read at every resource report."""
+
+    free_memory_mb: int
+    machines: int
+    processors_assigned: int
+    memory_assigned_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpace:
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    switch_id: str
+    name: str
+    external: bool

@@ -1,0 +1,1 @@
+"""The ML2 mechanism driver."""

@@ -1,0 +1,1 @@
+"""Simulated Hyper-V hosts: real protocols, real files, real guests, no Windows."""
