@@ -1,0 +1,104 @@
+"""What a WQL query says, as plain values.
+
+A property is named by a path of names (``("Name",)``, or ``("TargetInstance", "Name")`` inside an event query).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Literal: TypeAlias = str | int | float | bool | None
+PropertyPath: TypeAlias = tuple[str, ...]
+
+
+class WqlError(Exception):
+    """The text is no WQL; the message says where it stops being so. On the wire: WBEM_E_INVALID_QUERY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``Property <operator> constant``; the operator is one of ``= <> < > <= >=``."""
+
+    path: PropertyPath
+    operator: str
+    value: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """``Property LIKE 'pattern'`` with ``%``, ``_`` and ``[...]``."""
+
+    path: PropertyPath
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """``Property IS NULL``."""
+
+    path: PropertyPath
+
+
+@dataclass(frozen=True, slots=True)
+class IsA:
+    """``Property ISA 'Class'``; an empty path is ``__this``, the instance itself."""
+
+    path: PropertyPath
+    class_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    left: Condition
+    right: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    left: Condition
+    right: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    condition: Condition
+
+
+Condition: TypeAlias = Comparison | Like | IsNull | IsA | And | Or | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """``SELECT ... FROM class [WHERE ...]``; ``properties`` is None for ``*``."""
+
+    properties: tuple[str, ...] | None
+    class_name: str
+    where: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociatorsOf:
+    """``ASSOCIATORS OF {path} [WHERE ...]``; empty strings are filters that were not given."""
+
+    path: str
+    association_class: str = ""
+    result_class: str = ""
+    role: str = ""
+    result_role: str = ""
+    class_definitions_only: bool = False
+    keys_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesOf:
+    """``REFERENCES OF {path} [WHERE ...]``; ``result_class`` is the association's class."""
+
+    path: str
+    result_class: str = ""
+    role: str = ""
+    class_definitions_only: bool = False
+    keys_only: bool = False
+
+
+Query: TypeAlias = Select | AssociatorsOf | ReferencesOf
