@@ -13,8 +13,8 @@
     │   └── JobFailed        it started a job, and the job ended badly
     └── ProtocolError        the answer is not what WS-Management or CIM allows
 
-Callers catch the class that carries the decision they have to make, never a code. Every message says what was tried and,
-after "Remedy:", what to do about it.
+Callers catch the class that carries the decision they have to make, never a code. Every message says what was tried
+and, after "Remedy:", what to do about it.
 """
 
 from __future__ import annotations

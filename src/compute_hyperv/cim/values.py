@@ -1,7 +1,7 @@
 """CIM values: instances, references, and the Python types that stand for CIM's.
 
-What lives here and only here: the shapes that cross the border between a wire format (``soap``, ``cimxml``) and everybody
-else. This file knows no XML, no schema and no I/O.
+What lives here and only here: the shapes that cross the border between a wire format (``soap``, ``cimxml``) and
+everybody else. This file knows no XML, no schema and no I/O.
 
 =====================  =========================================================================
 CIM type               Python
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
 CimScalar: TypeAlias = Union[bool, int, float, str, dt.datetime, dt.timedelta, "CimReference", "CimInstance"]
-CimValue: TypeAlias = Union[None, CimScalar, bytes, "list[CimScalar]"]
+CimValue: TypeAlias = Union[CimScalar, bytes, "list[CimScalar]", None]
 KeyValue: TypeAlias = Union[str, "CimReference"]
 
 DEFAULT_NAMESPACE = "root/virtualization/v2"
