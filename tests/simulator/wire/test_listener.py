@@ -62,11 +62,11 @@ def listening(folder: Path, **settings: object) -> Iterator[Listening]:
     authority = Authority(folder / "ca")
     certificate = authority.certificate_for("HV1", address, folder / "host")
     account = Account("HV1", USER, PASSWORD)
-    acceptor = NtlmAcceptor(account)
     plain = replace(
         EndpointSettings(account, allow_basic=False, allow_unencrypted=False, max_envelope_bytes=ENVELOPE_BYTES),
         **settings,
     )
+    acceptor = NtlmAcceptor(plain.account)
     tls = replace(plain, channel_binding=certificate.channel_binding)
     listeners = [
         HttpListener(
