@@ -38,6 +38,13 @@ class DriveKind(enum.Enum):
     DVD = "dvd"
 
 
+class SecureBootTemplate(enum.Enum):
+    """Whose signatures the firmware accepts: Msvm_VirtualSystemSettingData.SecureBootTemplateId (facts: old-driver 3.3)."""
+
+    WINDOWS = "1734c6e8-3154-4dda-ba5f-a874cc483422"
+    UEFI_CA = "272e7447-90a4-4563-a4b9-8e4ab00526ce"
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Static where all three are equal, else dynamic."""
@@ -101,6 +108,7 @@ class MachineSpec:
     :param folder: configuration, snapshots, swap and log all go there.
     :param boot_order: the drives and NICs in the order in which to boot from them, by their position in ``drives``
         (``("drive", 0)``) and ``nics`` (``("nic", 0)``).
+    :param secure_boot: None where it is off; generation 2 only.
     """
 
     name: str
@@ -113,7 +121,7 @@ class MachineSpec:
     nics: tuple[Nic, ...] = ()
     serial_ports: tuple[SerialPort, ...] = ()
     boot_order: tuple[tuple[Literal["drive", "nic"], int], ...] = ()
-    secure_boot: bool = False
+    secure_boot: SecureBootTemplate | None = None
     asset_tag: str = ""
     shutdown_on_host_stop: bool = False
 

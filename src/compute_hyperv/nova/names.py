@@ -1,0 +1,55 @@
+"""Names and folders that tie a machine on the host to an instance in Nova.
+
+All of them are the retired driver's, for good: machines and files that it left behind are found by them
+(old-driver facts, section 4). Paths are Windows paths and are never touched by ``os.path``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+from compute_hyperv.host import paths
+
+DEFAULT_INSTANCES_PATH = r"C:\OpenStack\Instances"
+
+PipeRole = Literal["rw", "ro"]
+
+
+def image_cache_folder(instances_path: str) -> str:
+    return paths.join(instances_path, "_base")
+
+
+def instance_folder(instances_path: str, instance_name: str) -> str:
+    return paths.join(instances_path, instance_name)
+
+
+def revert_folder(instances_path: str, instance_name: str) -> str:
+    """Where a cold migration keeps what it needs to go back."""
+    return paths.join(instances_path, f"{instance_name}_revert")
+
+
+def root_disk(folder: str, disk_format: str) -> str:
+    return paths.join(folder, f"root.{disk_format}")
+
+
+def config_drive(folder: str, *, cdrom: bool) -> str:
+    return paths.join(folder, "configdrive.iso" if cdrom else "configdrive.vhd")
+
+
+def pipe(instance_uuid: str, role: PipeRole) -> str:
+    r"""The named pipe of a serial port: ``\\.\pipe\<uuid>_rw`` for interactive use, ``_ro`` for the log only."""
+    return rf"\\.\pipe\{instance_uuid}_{role}"
+
+
+def owner(notes: tuple[str, ...] | list[str]) -> str | None:
+    """The UUID of the instance that a machine belongs to; None for a machine that Nova did not make.
+
+    The first note is the only link from a machine to Nova. A machine without a UUID there is foreign and is left alone.
+    """
+    if not notes:
+        return None
+    try:
+        return str(uuid.UUID(notes[0].strip()))
+    except ValueError:
+        return None

@@ -1,0 +1,221 @@
+"""From what Nova asks for to what the host shall make: one pure function and its rules.
+
+Rule 1: no I/O. Every rule of the retired driver about images, flavors and devices (old-driver facts, section 3) is
+        here, and a fast test.
+Rule 2: what cannot be done is refused here, before anything exists on the host, with a message that says what to change.
+        Nothing that somebody asked for is dropped silently.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nova import exception, version
+from nova.network import model as network_model
+from nova.objects.fields import SecureBoot
+from nova.objects.image_meta import ImageMeta
+from nova.objects.instance import Instance
+
+from compute_hyperv.host import paths, versions
+from compute_hyperv.host.model import MachineSpec, Memory, Processor, SecureBootTemplate, SerialPort
+from compute_hyperv.nova import block_devices, names, refusals, vifs
+from compute_hyperv.nova.block_devices import Generation
+from compute_hyperv.nova.errors import InstanceRefused
+from compute_hyperv.nova.image_properties import image_property
+from compute_hyperv.nova.options import BuildSettings
+
+_MACHINE_TYPES: Mapping[str, Generation] = {"hyperv-gen1": 1, "hyperv-gen2": 2}
+_FIRMWARES: Mapping[str, Generation] = {"bios": 1, "uefi": 2}
+
+# Msvm_MemorySettingData page: the host takes memory in steps of 2 MB, and at least 32 MB.
+_MEMORY_STEP_MB = 2
+_MEMORY_MINIMUM_MB = 32
+
+
+def machine_spec(
+    instance: Instance,
+    image_meta: ImageMeta,
+    network_info: Iterable[network_model.VIF],
+    block_device_info: Mapping[str, Any] | None,
+    settings: BuildSettings,
+    host_version: versions.Version,
+    *,
+    config_drive: bool,
+) -> MachineSpec:
+    """What the machine for an instance must be. The root disk is expected to be a VHDX: see ``with_root_format``.
+
+    :param config_drive: whether it gets one.
+    :raises InstanceRefused: no Hyper-V host could run it like this.
+    :raises nova.exception.InstanceUnacceptable: this host's Windows version cannot; another may.
+    :raises nova.exception.Invalid: a value in image or flavor is wrong.
+    """
+    _check_name(instance)
+    refusals.check(instance, image_meta)
+    block_devices.refuse_what_is_missing(instance, block_device_info)
+    machine_generation = generation(instance, image_meta, host_version)
+    nested = wants_nested_virtualization(instance, image_meta, host_version)
+    secure_boot = secure_boot_template(instance, image_meta, machine_generation, host_version)
+    folder = names.instance_folder(settings.instances_path, instance.name)
+    drives = [block_devices.root_drive(folder, machine_generation, "vhdx")]
+    if config_drive:
+        drives.append(block_devices.config_drive(folder, machine_generation, cdrom=settings.config_drive_cdrom))
+    nics = tuple(vifs.nic(instance, vif, settings) for vif in network_info)
+    return MachineSpec(
+        name=instance.name,
+        notes=(instance.uuid,),
+        generation=machine_generation,
+        folder=folder,
+        memory=memory(instance, settings.dynamic_memory_ratio, static=nested),
+        processor=Processor(
+            count=instance.flavor.vcpus,
+            limit_features=settings.limit_cpu_features,
+            expose_virtualization=nested,
+        ),
+        drives=tuple(drives),
+        nics=nics,
+        serial_ports=serial_ports(instance, image_meta),
+        boot_order=(("drive", 0), *(("nic", number) for number in range(len(nics)))),
+        secure_boot=secure_boot,
+        # cloud-init finds out by it that it runs in OpenStack (LP 1881814)
+        asset_tag=version.product_string(),
+        shutdown_on_host_stop=settings.instance_automatic_shutdown,
+    )
+
+
+def with_root_format(spec: MachineSpec, instance: Instance, disk_format: str) -> MachineSpec:
+    """The same machine with its root disk in the format that the image turned out to have.
+
+    :raises InstanceRefused: generation 2 boots from VHDX only.
+    """
+    if spec.generation == 2 and disk_format != "vhdx":
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason="a generation 2 machine cannot boot from a VHD: convert the image to VHDX, or set its property "
+            "hw_machine_type to hyperv-gen1.",
+        )
+    root = dataclasses.replace(spec.drives[0], path=names.root_disk(spec.folder, disk_format))
+    return dataclasses.replace(spec, drives=(root, *spec.drives[1:]))
+
+
+def _check_name(instance: Instance) -> None:
+    # A template with a display name in it would let a tenant choose where on the host the files go.
+    why = paths.refused_name(instance.name)
+    if why:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"its name {instance.name!r} cannot be a folder on Windows: {why}. Change [DEFAULT] instance_name_template.",
+        )
+
+
+def generation(instance: Instance, image_meta: ImageMeta, host_version: versions.Version) -> Generation:
+    """1 or 2, by the image's ``hw_machine_type``, else by its ``hw_firmware_type``, else 1."""
+    machine_type = image_property(instance, image_meta, "hw_machine_type")
+    firmware = image_property(instance, image_meta, "hw_firmware_type")
+    if machine_type is not None and machine_type not in _MACHINE_TYPES:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"the image has hw_machine_type={machine_type}: Hyper-V knows {' and '.join(_MACHINE_TYPES)}.",
+        )
+    by_firmware = _FIRMWARES.get(firmware) if firmware else None
+    chosen = _MACHINE_TYPES[machine_type] if machine_type else by_firmware or 1
+    if by_firmware and chosen != by_firmware:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"the image has hw_machine_type={machine_type} and hw_firmware_type={firmware}, which exclude each other: "
+            "generation 1 has a BIOS, generation 2 has UEFI. Remove one of them.",
+        )
+    if chosen == 2:
+        _require(instance, host_version, versions.Feature.GENERATION_2)
+    return chosen
+
+
+def memory(instance: Instance, ratio: float, *, static: bool) -> Memory:
+    """All of the flavor's RAM from the start, or, with a ratio above 1, a part of it that can grow to all."""
+    total_mb = instance.flavor.memory_mb
+    if total_mb < _MEMORY_MINIMUM_MB or total_mb % _MEMORY_STEP_MB:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"the flavor has {total_mb} MB of RAM: Hyper-V takes steps of {_MEMORY_STEP_MB} MB and at least "
+            f"{_MEMORY_MINIMUM_MB} MB.",
+        )
+    if static or ratio <= 1:
+        return Memory(startup_mb=total_mb, minimum_mb=total_mb, maximum_mb=total_mb)
+    startup_mb = int(total_mb / ratio)
+    startup_mb = min(max(startup_mb - startup_mb % _MEMORY_STEP_MB, _MEMORY_MINIMUM_MB), total_mb)
+    return Memory(startup_mb=startup_mb, minimum_mb=startup_mb, maximum_mb=total_mb)
+
+
+def wants_nested_virtualization(instance: Instance, image_meta: ImageMeta, host_version: versions.Version) -> bool:
+    """Whether ``hw:cpu_features`` (flavor) or ``hw_cpu_features`` (image), a list with commas, has the word vmx."""
+    asked = ",".join(
+        value or ""
+        for value in (
+            instance.flavor.extra_specs.get("hw:cpu_features"),
+            image_property(instance, image_meta, "hw_cpu_features"),
+        )
+    )
+    if "vmx" not in {word.strip().lower() for word in asked.split(",")}:
+        return False
+    _require(instance, host_version, versions.Feature.NESTED_VIRTUALIZATION)
+    return True
+
+
+_SERIAL_PORT_NUMBERS = (1, 2)
+
+
+def serial_ports(instance: Instance, image_meta: ImageMeta) -> tuple[SerialPort, ...]:
+    """The machine's serial ports: one to talk to and one that is only logged, or one for both, which is the default."""
+    interactive = _serial_port_number(instance, image_meta, "interactive_serial_port")
+    logging = _serial_port_number(instance, image_meta, "logging_serial_port")
+    roles: dict[int, names.PipeRole] = {logging: "ro", interactive: "rw"}
+    return tuple(SerialPort(number, names.pipe(instance.uuid, roles[number])) for number in sorted(roles))
+
+
+def _serial_port_number(instance: Instance, image_meta: ImageMeta, name: str) -> int:
+    text = image_property(instance, image_meta, name) or str(_SERIAL_PORT_NUMBERS[0])
+    if text not in {str(number) for number in _SERIAL_PORT_NUMBERS}:
+        raise exception.ImageSerialPortNumberInvalid(
+            f"The image has {name}={text}: Hyper-V machines have the serial ports 1 and 2."
+        )
+    return int(text)
+
+
+def secure_boot_template(
+    instance: Instance, image_meta: ImageMeta, machine_generation: Generation, host_version: versions.Version
+) -> SecureBootTemplate | None:
+    """Whose signatures the firmware accepts; None where secure boot is off."""
+    image_wish = image_property(instance, image_meta, "os_secure_boot")
+    flavor_wish = instance.flavor.extra_specs.get("os:secure_boot")
+    wishes = {(wish or "").lower() for wish in (image_wish, flavor_wish)}
+    if SecureBoot.REQUIRED not in wishes:
+        return None
+    if SecureBoot.DISABLED in wishes:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"secure boot is {image_wish} by the image (os_secure_boot) and {flavor_wish} by the flavor (os:secure_boot).",
+        )
+    os_type = image_property(instance, image_meta, "os_type")
+    if machine_generation != 2:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason="secure boot needs a generation 2 machine: set the image's property hw_machine_type to hyperv-gen2.",
+        )
+    if not os_type:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason="secure boot needs to know the guest's kind: set the image's property os_type to windows or linux.",
+        )
+    if os_type.lower() == "windows":
+        return SecureBootTemplate.WINDOWS
+    _require(instance, host_version, versions.Feature.SECURE_BOOT_LINUX)
+    return SecureBootTemplate.UEFI_CA
+
+
+def _require(instance: Instance, host_version: versions.Version, feature: versions.Feature) -> None:
+    try:
+        versions.require(host_version, feature, host="this host")
+    except versions.UnsupportedByHost as error:
+        # Not InstanceRefused: another host of the cloud may run a newer Windows, so Nova shall try.
+        raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason=str(error)) from error
