@@ -9,6 +9,9 @@ that connection. So all of them are forked by one thread, which lives as long as
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,8 +39,11 @@ def start(
         to end (smbd).
     :param new_group: a process group of its own, so that Ctrl-C in the terminal reaches the simulator only, which then
         ends the child in order.
-    :raises OSError: there is no such program, or it can't be started.
+    :raises OSError: there is no such program, or no ``setpriv`` to start it with.
     """
+    program = str(arguments[0])
+    if shutil.which(program) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
     command = ["setpriv", "--pdeathsig", death_signal, "--", *map(str, arguments)]
     return _forker.submit(
         subprocess.Popen[bytes],

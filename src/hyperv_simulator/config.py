@@ -159,7 +159,7 @@ def load(path: Path | None) -> tuple[HostConfig, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     try:
-        return check(_read(_File, document, "the file").host)
+        return check(_read(_File, document, "").host)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -194,18 +194,19 @@ def _read(table: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
     """One TOML table as the dataclass that declares its keys."""
     hints = typing.get_type_hints(table)
     known: dict[str, Field[Any]] = {item.name: item for item in fields(table)}  # type: ignore[arg-type]  # dataclasses
-    where = f"host {values['name']}" if table is HostConfig and "name" in values else where
+    if table is HostConfig and "name" in values:
+        where = f"host {values['name']}: "
     for name in values:
         if name not in known:
-            raise ConfigError(f"{where}: unknown key {name!r}; known are {', '.join(sorted(known))}")
+            raise ConfigError(f"{where}unknown key {name!r}; known are {', '.join(sorted(known))}")
     for name, item in known.items():
         if item.default is MISSING and item.default_factory is MISSING and name not in values:
-            raise ConfigError(f"{where}: {name} is missing")
+            raise ConfigError(f"{where}{name} is missing")
     arguments = {name: _value(hints[name], value, where, name) for name, value in values.items()}
     try:
         return table(**arguments)
     except FaultRuleError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{where}{error}") from None
 
 
 def _value(hint: Any, value: Any, where: str, name: str) -> Any:
@@ -214,19 +215,20 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
     if origin is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
-            raise ConfigError(f"{where}: {name} is {value!r}; write one of {', '.join(map(repr, choices))}")
+            raise ConfigError(f"{where}{name} is {value!r}; write one of {', '.join(map(repr, choices))}")
         return value
     if origin in (types.UnionType, typing.Union):
         return _value(next(a for a in typing.get_args(hint) if a is not type(None)), value, where, name)
     if origin is tuple:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise ConfigError(f"{where}: {name} is {value!r}; write tables: [[host.{name}]]")
+            header = "[[host]]" if name == "host" else f"[[host.{name}]]"
+            raise ConfigError(f"{where}{name} is {value!r}; write tables: {header}")
         entry = typing.get_args(hint)[0]
-        return tuple(_read(entry, item, f"{where}, {name} {number}") for number, item in enumerate(value, start=1))
+        return tuple(_read(entry, item, f"{where}{name} {number}: ") for number, item in enumerate(value, start=1))
     # bool is an int to Python, but not to whoever wrote the file; a whole number will do where a fraction may stand
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits and not (hint is float and type(value) is int):
-        raise ConfigError(f"{where}: {name} is {value!r}; write {_KINDS[hint]}")
+        raise ConfigError(f"{where}{name} is {value!r}; write {_KINDS[hint]}")
     return value
 
 

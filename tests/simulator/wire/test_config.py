@@ -1,0 +1,135 @@
+"""hosts.toml: what is not said has a sensible default, what is wrong gets one line that says what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hyperv_simulator.config import ConfigError, HostConfig, SwitchConfig, check, load
+from hyperv_simulator.fault_rules import FaultRule
+
+
+def test_without_a_file_there_is_one_windows_server_2022_at_127_0_1_1() -> None:
+    (host,) = load(None)
+    assert (host.name, host.address, host.version, host.guests) == ("hv1", "127.0.1.1", "2022", "none")
+    assert (host.username, host.password) == ("Administrator", "Passw0rd!")
+    assert host.switch == (SwitchConfig("external", "external", "Ethernet"),)
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    file.write_text(
+        """
+        [[host]]
+        name = "HV-A"
+        address = "127.9.8.7"
+        version = "2012r2"
+        username = "op"
+        password = "geheim:ö"
+        sockets = 2
+        cores = 16
+        threads = 32
+        memory_mb = 131072
+        numa_nodes = 2
+        disk_gb = 1000
+        guests = "qemu"
+        http_port = 15985
+        https_port = 15986
+        smb_port = 1445
+        samba = false
+        allow_basic = true
+        allow_unencrypted = true
+        round_trip_ms = 5
+        [[host.switch]]
+        name = "lan"
+        [[host.switch]]
+        name = "inner"
+        type = "internal"
+        [[host.fault]]
+        effect = "drop-after"
+        class_name = "Msvm_VirtualSystemManagementService"
+        method = "DefineSystem"
+        nth = 2
+        [[host]]
+        name = "hv2"
+        """
+    )
+    first, second = load(file)
+    assert first == HostConfig(
+        name="HV-A",
+        address="127.9.8.7",
+        version="2012r2",
+        username="op",
+        password="geheim:ö",
+        sockets=2,
+        cores=16,
+        threads=32,
+        memory_mb=131072,
+        numa_nodes=2,
+        disk_gb=1000,
+        guests="qemu",
+        http_port=15985,
+        https_port=15986,
+        smb_port=1445,
+        samba=False,
+        allow_basic=True,
+        allow_unencrypted=True,
+        round_trip_ms=5,
+        switch=(SwitchConfig("lan"), SwitchConfig("inner", "internal")),
+        fault=(
+            FaultRule("drop-after", class_name="Msvm_VirtualSystemManagementService", method="DefineSystem", nth=2),
+        ),
+    )
+    assert second == HostConfig(name="hv2")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[host]]\nmemory = 1", "unknown key 'memory'; known are address, "),
+        ("hosts = 1", "unknown key 'hosts'; known are host"),
+        ("host = 1", "host is 1; write tables: [[host]]"),
+        ('[[host]]\nname = "a"\nmemory_mb = "much"', "host a: memory_mb is 'much'; write a whole number"),
+        ("[[host]]\ncores = true", "cores is True; write a whole number"),
+        ("[[host]]\nmemory_mb = 1", "memory_mb is 1; write a whole number, 512 or more"),
+        ('[[host]]\nname = "b"\nallow_basic = "yes"', "host b: allow_basic is 'yes'; write true or false"),
+        ("[[host]]\nversion = 2022", "version is 2022; write one of '2012r2', '2016', '2019', '2022', '2025'"),
+        ('[[host]]\nguests = "lxc"', "guests is 'lxc'; write one of 'none', 'qemu'"),
+        ('[[host]]\naddress = "hv1.test"', "address is 'hv1.test'; write an IPv4 address such as 127.0.1.1"),
+        ('[[host]]\nname = "a-very-long-name"', "name is 'a-very-long-name'; write a computer name"),
+        ('[[host]]\nusername = "HV\\\\op"', "username is 'HV\\\\op'; write an account name without domain"),
+        ("[[host]]\nhttp_port = 0", "http_port is 0; write a port number, 1 to 65535"),
+        ("[[host]]\nhttp_port = 5986", "http_port, https_port, smb_port must differ"),
+        ("[[host]]\nsockets = 3", "cores is 8; write a multiple of sockets, which is 3"),
+        ("[[host]]\nthreads = 12", "threads is 12; write a multiple of cores, which is 8"),
+        ("[[host]]\n[[host.switch]]", "host 1: switch 1: name is missing"),
+        ('[[host]]\n[[host.switch]]\nname = "x"\ntype = "nat"', "type is 'nat'; write one of 'external'"),
+        ('[[host]]\n[[host.switch]]\nname = "x"\n[[host.switch]]\nname = "X"', "switches with different names"),
+        ('[[host]]\n[[host.fault]]\neffect = "explode"', "effect is 'explode'; write one of 'delay'"),
+        ('[[host]]\n[[host.fault]]\neffect = "delay"', "delay_ms is 0; a delay needs milliseconds above 0"),
+        ('[[host]]\n[[host.fault]]\neffect = "fault"', "code is 0; the effect fault needs the code"),
+        ('[[host]]\n[[host.fault]]\neffect = "delay"\naction = "look"', "action is 'look'; write one of 'identify'"),
+        ('[[host]]\n[[host]]\nname = "HV1"', "host HV1: name hv1 belongs to host hv1; give each host its own"),
+        ('[[host]]\n[[host]]\nname = "hv2"', "host hv2: 127.0.1.1:5985 belongs to host hv1; give each host its own"),
+        ("[[host]", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_together_with_what_to_write(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "hosts.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file or directory; name an existing file"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_no_host_at_all_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"write at least one \[\[host\]\] table"):
+        check(())
