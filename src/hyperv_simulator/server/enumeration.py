@@ -1,0 +1,131 @@
+"""What Enumerate has found and Pull has yet to fetch.
+
+What lives here and only here: contexts, their life, and how much goes into one answer.
+
+Rule 1: an enumeration is a picture of the moment of its Enumerate; later changes do not show in its Pulls.
+Rule 2: each answer carries a new context and makes the one before it worthless (WSMV's example and the answers recorded
+        in real-instances 6 change it every time).
+Rule 3: a context that nobody pulls for EnumerationTimeoutms is gone (MS-WSMV 3.1.4.1.36).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+ENUMERATION_TIMEOUT_S = 60.0
+MAX_BATCH_ITEMS = 32_000
+
+_Item = TypeVar("_Item")
+
+
+class ContextLost(Exception):
+    """There is no such context: wrong, used up, released or expired."""
+
+
+class ItemTooBig(Exception):
+    """One item alone does not fit into the answer that the client allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[_Item]):
+    """What one answer carries.
+
+    :param context: for the next Pull; None at the end of the sequence.
+    """
+
+    items: Sequence[_Item]
+    context: str | None
+
+
+@dataclass(slots=True)
+class _Cursor(Generic[_Item]):
+    items: Sequence[_Item]
+    position: int
+    used_at: float
+
+
+class Enumerations(Generic[_Item]):
+    """The open enumerations of one host. Safe for threads.
+
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cursors: dict[str, _Cursor[_Item]] = {}
+
+    def open(self, items: Sequence[_Item]) -> str:
+        """A context from which all of these can be pulled."""
+        return self._keep(_Cursor(items, 0, self._clock()))
+
+    def first(self, items: Sequence[_Item], max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
+        """The first batch of an optimized enumeration, without a Pull."""
+        return self._batch(_Cursor(items, 0, self._clock()), max_elements, fit)
+
+    def next(self, context: str, max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
+        """The next batch.
+
+        :param max_elements: at most this many items.
+        :param fit: how many of these, from the first on, fit into the answer.
+        :raises ContextLost: see there.
+        :raises ItemTooBig: not even one fits. The context is kept: the client may pull again with more room.
+        """
+        cursor = self._take(context)
+        try:
+            return self._batch(cursor, max_elements, fit)
+        except ItemTooBig:
+            with self._lock:
+                self._cursors[_key(context)] = cursor
+            raise
+
+    def release(self, context: str) -> None:
+        """Forgets an enumeration. Raises ContextLost where there is none."""
+        self._take(context)
+
+    def __len__(self) -> int:
+        """How many are open."""
+        with self._lock:
+            return len(self._cursors)
+
+    def _batch(self, cursor: _Cursor[_Item], max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
+        end = cursor.position + min(max_elements, MAX_BATCH_ITEMS)
+        candidates = cursor.items[cursor.position : end]
+        count = fit(candidates)
+        if candidates and count == 0:
+            raise ItemTooBig
+        cursor.position += count
+        done = cursor.position >= len(cursor.items)
+        return Batch(candidates[:count], None if done else self._keep(cursor))
+
+    def _keep(self, cursor: _Cursor[_Item]) -> str:
+        context = f"uuid:{str(uuid.uuid4()).upper()}"
+        cursor.used_at = self._clock()
+        with self._lock:
+            self._expire()
+            self._cursors[_key(context)] = cursor
+        return context
+
+    def _take(self, context: str) -> _Cursor[_Item]:
+        with self._lock:
+            self._expire()
+            cursor = self._cursors.pop(_key(context), None)
+        if cursor is None:
+            raise ContextLost
+        return cursor
+
+    def _expire(self) -> None:
+        """Drops what has been idle for too long; the lock is held."""
+        oldest = self._clock() - ENUMERATION_TIMEOUT_S
+        for key in [key for key, cursor in self._cursors.items() if cursor.used_at < oldest]:
+            del self._cursors[key]
+
+
+def _key(context: str) -> str:
+    """A context is a GUID: its letter case means nothing."""
+    return context.strip().lower()
