@@ -1,0 +1,1 @@
+"""``make demo``: a real OpenStack whose two compute hosts are simulated Hyper-V servers."""

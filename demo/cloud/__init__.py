@@ -1,0 +1,1 @@
+"""A small real OpenStack on loopback: its processes, configuration, tables and services."""
