@@ -1,4 +1,4 @@
-"""Reads a VHD's structures and refuses what a tenant has no business to send.
+"""Reads a VHD's structures and refuses what a tenant has no business to send; makes the footer of a fixed VHD.
 
 Source: "Virtual Hard Disk Image Format Specification", Microsoft, version 1.0 (2006), called "the specification" here.
 The footer at the end is the truth, its copy at the start of a dynamic disk must be the same: a reader that trusts the
@@ -8,6 +8,7 @@ one and a host that trusts the other would see two different disks.
 from __future__ import annotations
 
 import struct
+import uuid
 from typing import BinaryIO
 
 from compute_hyperv.nova.images.structures import SECTOR_BYTES, BoundedFile, DiskStructure, Refused
@@ -41,6 +42,38 @@ def has_footer(file: BinaryIO, size_bytes: int) -> bool:
 def checksum(data: bytes, field_offset: int) -> int:
     """The one's complement of the sum of all bytes but the checksum's own four (specification, "Checksum")."""
     return ~(sum(data) - sum(data[field_offset : field_offset + 4])) & 0xFFFFFFFF
+
+
+def fixed_footer(size_bytes: int) -> bytes:
+    """What makes a fixed VHD of ``size_bytes`` bytes of raw disk when it is put behind them.
+
+    :param size_bytes: a multiple of 512.
+    """
+    if size_bytes % SECTOR_BYTES or not 0 < size_bytes <= MAX_VIRTUAL_SIZE_BYTES:
+        raise ValueError(f"a VHD cannot have {size_bytes} bytes")
+    cylinders, heads, sectors = _geometry(size_bytes // SECTOR_BYTES)
+    footer = struct.pack(
+        ">8sIIQI4sI4sQQHBBII16s",
+        *(COOKIE, _RESERVED_FEATURE, _FILE_FORMAT_VERSION, _NO_DATA_OFFSET),
+        0,  # time stamp: seconds since 2000, which nobody needs
+        *(b"win ", 0x000A0000, b"Wi2k"),  # as Windows itself fills the creator in, so that readers go by the size below
+        *(size_bytes, size_bytes, cylinders, heads, sectors, FIXED, 0),
+        uuid.uuid4().bytes,
+    ).ljust(FOOTER_BYTES, b"\0")
+    return footer[:64] + struct.pack(">I", checksum(footer, 64)) + footer[68:]
+
+
+def _geometry(sectors: int) -> tuple[int, int, int]:
+    """Cylinders, heads and sectors per track, by the specification's appendix "CHS Calculation"."""
+    sectors = min(sectors, 65535 * 16 * 255)
+    if sectors >= 65535 * 16 * 63:
+        return sectors // 255 // 16, 16, 255
+    per_track, heads = 17, max(4, -(-(sectors // 17) // 1024))
+    if sectors // 17 >= heads * 1024 or heads > 16:
+        per_track, heads = 31, 16
+    if sectors // 31 >= heads * 1024 and per_track == 31:
+        per_track = 63
+    return sectors // per_track // heads, heads, per_track
 
 
 def read(file: BinaryIO, size_bytes: int) -> DiskStructure:
