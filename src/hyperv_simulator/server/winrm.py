@@ -1,0 +1,80 @@
+"""The WinRM service of one host: both listeners over one SOAP service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hyperv_simulator.config import HostConfig
+from hyperv_simulator.server.auth import Account, NtlmAcceptor
+from hyperv_simulator.server.endpoint import FRAME_BYTES, EndpointSettings, SoapService, WsManConnection
+from hyperv_simulator.server.http import HttpListener
+from hyperv_simulator.server.tls import HostCertificate
+
+# MaxEnvelopeSizekb, 500 (MS-WSMV 2.2.4.10)
+MAX_ENVELOPE_BYTES = 500 * 1024
+
+
+class WinRm:
+    """HTTP and HTTPS on a host's address.
+
+    :param before_each: called for every HTTP request before it is looked at.
+    """
+
+    def __init__(
+        self, config: HostConfig, certificate: HostCertificate, service: SoapService, before_each: Callable[[], None]
+    ) -> None:
+        account = Account(config.name, config.username, config.password)
+        self._acceptor = NtlmAcceptor(account)
+        plain = EndpointSettings(
+            account,
+            allow_basic=config.allow_basic,
+            allow_unencrypted=config.allow_unencrypted,
+            max_envelope_bytes=MAX_ENVELOPE_BYTES,
+        )
+        tls = replace(plain, channel_binding=certificate.channel_binding)
+        limit = MAX_ENVELOPE_BYTES + FRAME_BYTES
+        self._listeners = (
+            HttpListener(
+                config.address,
+                config.http_port,
+                lambda: WsManConnection(plain, self._acceptor, service, before_each),
+                max_body_bytes=limit,
+            ),
+            HttpListener(
+                config.address,
+                config.https_port,
+                lambda: WsManConnection(tls, self._acceptor, service, before_each),
+                tls=certificate.context,
+                max_body_bytes=limit,
+            ),
+        )
+
+    def start(self) -> None:
+        """:raises ListenError: a port can't be had; nothing listens then."""
+        for listener in self._listeners:
+            try:
+                listener.start()
+            except OSError as error:
+                self.stop()
+                raise ListenError(listener.address, listener.port, error) from error
+
+    def stop(self) -> None:
+        for listener in self._listeners:
+            listener.stop()
+        self._acceptor.close()
+
+    def drop_connections(self) -> None:
+        """Cuts every connection, as a restart of the service does."""
+        for listener in self._listeners:
+            listener.drop_connections()
+
+
+class ListenError(Exception):
+    """An address and port can't be listened on, and why."""
+
+    def __init__(self, address: str, port: int, error: OSError) -> None:
+        super().__init__(f"{address}:{port}: {error.strerror}")
+        self.address = address
+        self.port = port
+        self.error = error
