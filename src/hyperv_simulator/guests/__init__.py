@@ -1,0 +1,1 @@
+"""What runs inside a simulated machine: nothing (state machines only) or QEMU (a real guest)."""

@@ -1,0 +1,194 @@
+"""Guests without an inside: instant state machines that obey.
+
+What is real: the disks are opened as a machine that starts opens them (missing, damaged or used elsewhere: the start
+fails with Windows' code), and stay in use while the machine is on; the serial port's pipe is there while the machine is
+on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from hyperv_simulator.guests.base import (
+    UNSPECIFIED,
+    GuestDiskSpec,
+    GuestError,
+    GuestListener,
+    GuestNicSpec,
+    GuestSpec,
+    StopReason,
+)
+from hyperv_simulator.storage.holds import Hold
+from hyperv_simulator.storage.vhd import DiskStore
+
+# Windows gives process ids in steps of 4.
+_process_ids = itertools.count(4096, 4)
+
+
+class PipeHolder(Protocol):
+    """Makes a named pipe exist as long as the result is open (`pipes.PipeServer`)."""
+
+    def open(self, name: str) -> PipeHandle: ...
+
+
+class PipeHandle(Protocol):
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NoneGuest:
+    """See `base.Guest`. ``integration_ready`` may be set: False is a guest that does not listen to shutdown
+    requests."""
+
+    def __init__(
+        self,
+        spec: GuestSpec,
+        listener: GuestListener,
+        disks: DiskStore,
+        pipes: PipeHolder | None,
+        integration_ready: bool,
+    ) -> None:
+        self.spec = spec
+        self.integration = integration_ready
+        self._listener = listener
+        self._disks = disks
+        self._pipes = pipes
+        self._lock = threading.RLock()
+        self._process_id: int | None = None
+        self._held: dict[str, Hold] = {}
+        self._open_pipes: dict[int, PipeHandle] = {}
+
+    @property
+    def running(self) -> bool:
+        return self._process_id is not None
+
+    @property
+    def process_id(self) -> int | None:
+        return self._process_id
+
+    @property
+    def integration_ready(self) -> bool:
+        return self.running and self.integration
+
+    def start(self, restore_from: Path | None = None) -> None:
+        with self._lock:
+            if self.running:
+                return
+            if restore_from is not None:
+                self._restore(restore_from)
+            try:
+                self.change_disks(self.spec.disks)
+                self.change_serial(self.spec.serial)
+            except BaseException:
+                self._let_go()
+                raise
+            self._process_id = next(_process_ids)
+
+    def _restore(self, state_file: Path) -> None:
+        try:
+            saved = json.loads(state_file.read_text())["machine_id"]
+        except (OSError, ValueError, KeyError) as error:
+            raise GuestError(UNSPECIFIED, f"The saved state can't be read: {error}") from error
+        if saved != self.spec.machine_id:
+            raise GuestError(UNSPECIFIED, f"The saved state is that of {saved}")
+        state_file.unlink()
+
+    def power_off(self) -> None:
+        with self._lock:
+            self._let_go()
+            self._process_id = None
+
+    def shutdown(self) -> None:
+        with self._lock:
+            if not self.integration_ready:
+                return
+        threading.Thread(target=self._obey, name=f"shutdown {self.spec.name}", daemon=True).start()
+
+    def _obey(self) -> None:
+        with self._lock:
+            if not self.running:
+                return
+            self.power_off()
+        self._listener.stopped(self.spec.machine_id, StopReason.GUEST_POWERED_OFF)
+
+    def reset(self) -> None:
+        """Nothing to see: the machine is on before and after."""
+
+    def pause(self) -> None:
+        """Nothing runs that could be paused."""
+
+    def resume(self) -> None:
+        """As `pause`."""
+
+    def save(self, state_file: Path) -> None:
+        with self._lock:
+            state_file.write_text(json.dumps({"machine_id": self.spec.machine_id}))
+            self.power_off()
+
+    def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
+        wanted = {disk.path: disk for disk in disks if disk.path}
+        with self._lock:
+            for path, disk in wanted.items():
+                if path not in self._held:
+                    self._held[path] = self._disks.hold(path, read_only=disk.kind == "dvd")
+            for path in [path for path in self._held if path not in wanted]:
+                self._held.pop(path).close()
+
+    def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
+        """No wire, nothing to do."""
+
+    def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None:
+        if self._pipes is None:
+            return
+        with self._lock:
+            for pipe in self._open_pipes.values():
+                pipe.close()
+            self._open_pipes = {number: self._pipes.open(name) for number, name in serial if name}
+
+    def print(self, text: str, number: int = 1) -> None:
+        """Say something on a serial port, for tests that want a console."""
+        with self._lock:
+            if pipe := self._open_pipes.get(number):
+                pipe.write(text.encode())
+
+    def _let_go(self) -> None:
+        for hold in self._held.values():
+            hold.close()
+        for pipe in self._open_pipes.values():
+            pipe.close()
+        self._held, self._open_pipes = {}, {}
+
+
+class NoneRunner:
+    """Makes `NoneGuest`s.
+
+    :param pipes: where serial ports appear; None has none.
+    :param integration_ready: whether guests listen to shutdown requests; a function decides by machine.
+    """
+
+    def __init__(
+        self,
+        disks: DiskStore,
+        pipes: PipeHolder | None = None,
+        integration_ready: Callable[[GuestSpec], bool] = lambda _: True,
+    ) -> None:
+        self._disks = disks
+        self._pipes = pipes
+        self._integration_ready = integration_ready
+        self._guests: list[NoneGuest] = []
+
+    def create(self, spec: GuestSpec, listener: GuestListener) -> NoneGuest:
+        guest = NoneGuest(spec, listener, self._disks, self._pipes, self._integration_ready(spec))
+        self._guests.append(guest)
+        return guest
+
+    def close(self) -> None:
+        for guest in self._guests:
+            guest.power_off()
+        self._guests.clear()

@@ -1,0 +1,211 @@
+r"""Windows paths and the folder that stands for a host's volumes.
+
+Rule 1: nothing outside the folder is ever reached: ``..`` is resolved on the text, as Windows does it, before the file
+        system is asked, and a symbolic link anywhere on the way is refused.
+Rule 2: names are found without regard to case and keep the case they were made with, as on NTFS.
+Rule 3: a path is a value (`parse`); looking it up is one method (`HostFolder.to_local`).
+
+A volume is a folder named like its drive letter (``volumes/C``). What a fresh Windows Server has of folders is made at
+the start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperv_simulator.storage import errors
+from hyperv_simulator.storage.errors import DiskError
+
+# What setup and the Hyper-V role leave on C: (facts/real-instances 2.8; DefaultVirtualHardDiskPath as Microsoft
+# documents it).
+FRESH_FOLDERS = (
+    r"C:\PerfLogs",
+    r"C:\Program Files",
+    r"C:\Program Files (x86)",
+    r"C:\ProgramData\Microsoft\Windows\Hyper-V",
+    r"C:\Users\Administrator",
+    r"C:\Users\Public\Documents\Hyper-V\Virtual Hard Disks",
+    r"C:\Windows\System32",
+    r"C:\Windows\Temp",
+)
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*]')
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.|$)", re.IGNORECASE)
+_DRIVE = re.compile(r"^([A-Za-z]):(\\|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPath:
+    """A full path on a local drive: ``drive`` is one upper-case letter, ``parts`` hold no ``.`` or ``..``."""
+
+    drive: str
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.drive}:\\" + "\\".join(self.parts)
+
+    @property
+    def folder(self) -> WindowsPath:
+        return WindowsPath(self.drive, self.parts[:-1])
+
+    @property
+    def name(self) -> str:
+        return self.parts[-1] if self.parts else ""
+
+    def key(self) -> str:
+        """The same for every spelling of one file."""
+        return str(self).casefold()
+
+
+def parse(text: str, *, host_names: frozenset[str] = frozenset()) -> WindowsPath:
+    r"""A full Windows path as a value.
+
+    Accepts ``C:\x``, ``C:/x``, ``\\?\C:\x`` and, for the host's own names, ``\\host\C$\x``.
+
+    :param host_names: names and addresses (lower case) by which this host is its own file server.
+    :raises DiskError: INVALID_NAME for what is no full path, BAD_NETPATH for another server's share.
+    """
+    plain = text.strip().replace("/", "\\")
+    if plain.lower().startswith("\\\\?\\unc\\"):
+        plain = "\\\\" + plain[8:]
+    elif plain.startswith(("\\\\?\\", "\\\\.\\")):
+        plain = plain[4:]
+    if plain.startswith("\\\\"):
+        server, _, rest = plain[2:].partition("\\")
+        share, _, rest = rest.partition("\\")
+        if server.lower() not in host_names or not re.fullmatch(r"[A-Za-z]\$", share):
+            raise DiskError(errors.BAD_NETPATH, text)
+        plain = f"{share[0]}:\\{rest}"
+    drive = _DRIVE.match(plain)
+    if drive is None:
+        raise DiskError(errors.INVALID_NAME, text)
+    parts: list[str] = []
+    for part in plain[2:].split("\\"):
+        if part in ("", "."):
+            continue
+        if part == "..":
+            # Windows stops at the drive's root, it does not complain.
+            del parts[-1:]
+            continue
+        # Win32 drops trailing dots and spaces of every part.
+        part = part.rstrip(". ")
+        if not part or _FORBIDDEN.search(part) or _RESERVED.match(part):
+            raise DiskError(errors.INVALID_NAME, text)
+        parts.append(part)
+    return WindowsPath(drive.group(1).upper(), tuple(parts))
+
+
+class HostFolder:
+    r"""The folder that is the host's file system.
+
+    :param root: holds one folder per drive letter; made if it is missing, with a fresh Windows' folders on ``C:``.
+    :param capacity_bytes: size of each volume as the host reports it; sparse, nothing is reserved.
+    :param host_names: names and addresses under which ``\\name\C$`` means this host.
+    """
+
+    def __init__(
+        self, root: Path, capacity_bytes: int = 500 * 1024**3, host_names: frozenset[str] = frozenset()
+    ) -> None:
+        self.root = root
+        self._capacity_bytes = capacity_bytes
+        self._host_names = frozenset(name.lower() for name in host_names)
+        for path in FRESH_FOLDERS:
+            self.local_of(parse(path)).mkdir(parents=True, exist_ok=True)
+
+    def parse(self, windows_path: str) -> WindowsPath:
+        """:raises DiskError: as the function `parse`."""
+        return parse(windows_path, host_names=self._host_names)
+
+    def to_local(self, windows_path: str) -> Path:
+        """The local path of a Windows path; the file itself need not exist.
+
+        :raises DiskError: INVALID_NAME, BAD_NETPATH; PATH_NOT_FOUND for a drive that the host lacks; ACCESS_DENIED for
+            a link.
+        """
+        return self.local_of(self.parse(windows_path))
+
+    def existing(self, windows_path: str) -> Path:
+        """As `to_local`, and the file is there.
+
+        :raises DiskError: FILE_NOT_FOUND, or PATH_NOT_FOUND where its folder is missing too; ACCESS_DENIED for a
+            folder.
+        """
+        local = self.to_local(windows_path)
+        if local.is_dir():
+            raise DiskError(errors.ACCESS_DENIED, windows_path, "it is a folder")
+        if not local.exists():
+            raise DiskError(errors.FILE_NOT_FOUND if local.parent.is_dir() else errors.PATH_NOT_FOUND, windows_path)
+        return local
+
+    def for_new(self, windows_path: str) -> Path:
+        """As `to_local`, for a file that is about to be made.
+
+        :raises DiskError: FILE_EXISTS (facts/real-instances 3.6), PATH_NOT_FOUND where its folder is missing.
+        """
+        local = self.to_local(windows_path)
+        if local.exists():
+            raise DiskError(errors.FILE_EXISTS, windows_path)
+        if not local.parent.is_dir():
+            raise DiskError(errors.PATH_NOT_FOUND, windows_path)
+        return local
+
+    def local_of(self, path: WindowsPath) -> Path:
+        """:raises DiskError: as `to_local`."""
+        volume = self.root / path.drive
+        if path.drive != "C" and not volume.is_dir():
+            raise DiskError(errors.PATH_NOT_FOUND, str(path), "no such drive")
+        local = volume
+        for part in path.parts:
+            local = local / _found_name(local, part)
+            if local.is_symlink():
+                raise DiskError(errors.ACCESS_DENIED, str(path), "a symbolic link in the host's folder")
+        return local
+
+    def to_windows(self, local: Path) -> str:
+        """The other way round, for a path inside the folder."""
+        drive, *parts = local.relative_to(self.root).parts
+        return str(WindowsPath(drive, tuple(parts)))
+
+    def exists(self, windows_path: str) -> bool:
+        """Whether a file or folder is there; False as well for what is no path on this host."""
+        try:
+            return self.to_local(windows_path).exists()
+        except DiskError:
+            return False
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        return tuple(sorted(entry.name for entry in self.root.iterdir() if re.fullmatch("[A-Z]", entry.name)))
+
+    def total_bytes(self, drive: str = "C") -> int:
+        """Size of the volume, as configured."""
+        self.local_of(WindowsPath(drive[0].upper(), ()))
+        return self._capacity_bytes
+
+    def free_bytes(self, drive: str = "C") -> int:
+        """What the volume's files leave of its size; never more than the real disk below has."""
+        volume = self.local_of(WindowsPath(drive[0].upper(), ()))
+        used = 0
+        for folder, _, names in os.walk(volume):
+            for name in names:
+                try:
+                    used += os.lstat(os.path.join(folder, name)).st_blocks * 512  # noqa: PTH118  (hot loop)
+                except FileNotFoundError:
+                    continue  # deleted over SMB while we looked
+        below = os.statvfs(volume)
+        return max(0, min(self._capacity_bytes - used, below.f_bavail * below.f_frsize))
+
+
+def _found_name(folder: Path, name: str) -> str:
+    """The name as it is on the disk, whatever its case; the name as given where there is none."""
+    if os.path.lexists(folder / name):
+        return name
+    wanted = name.casefold()
+    try:
+        with os.scandir(folder) as entries:
+            return next((entry.name for entry in entries if entry.name.casefold() == wanted), name)
+    except (FileNotFoundError, NotADirectoryError):
+        return name

@@ -1,0 +1,352 @@
+"""Virtual disks of a simulated host, as Msvm_ImageManagementService and a starting machine need them.
+
+All paths are Windows paths; all errors are `DiskError` with Windows' own code. What the files are: always true VHD and
+VHDX files, differencing ones too, so that whatever is copied out over SMB opens anywhere else. While a machine runs,
+what it writes to a differencing disk is kept in an overlay that QEMU understands (`guest_disks`); it is put into the
+differencing file when the machine stops. Until then the file holds the state at the machine's start.
+
+Not done, and said so by the error: disks with 4096-byte logical sectors (QEMU reads none), growing a disk that a
+machine uses, shrinking. `compact` checks and leaves the file as it is: freed blocks are only found with a look into the
+guest's file system.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hyperv_simulator.storage import errors, qemu_img, vhd_format, vhdx
+from hyperv_simulator.storage.errors import DiskError
+from hyperv_simulator.storage.guest_disks import GuestDisk, GuestDisks
+from hyperv_simulator.storage.holds import Hold, Holds
+from hyperv_simulator.storage.layers import Layer, locator_for, parent_path, read_chain, read_layer, writable
+from hyperv_simulator.storage.paths import HostFolder
+from hyperv_simulator.storage.vhdx_format import MAX_VIRTUAL_SIZE, MIB
+
+DiskKind = Literal["fixed", "dynamic", "differencing"]
+DiskFormat = Literal["vhd", "vhdx"]
+
+# What CreateVirtualDisk allows (its documentation: 3 MB to 2040 GB for VHD, to 64 TB for VHDX).
+MIN_SIZE = 3 * MIB
+MAX_SIZE: dict[DiskFormat, int] = {"vhd": vhd_format.MAX_VIRTUAL_SIZE, "vhdx": MAX_VIRTUAL_SIZE}
+# What Hyper-V takes where the caller says 0: 32 MiB, 2 MiB for a child.
+VHDX_BLOCK_SIZE: dict[DiskKind, int] = {"fixed": 32 * MIB, "dynamic": 32 * MIB, "differencing": 2 * MIB}
+VHD_KINDS: dict[DiskKind, int] = {
+    "fixed": vhd_format.FIXED,
+    "dynamic": vhd_format.DYNAMIC,
+    "differencing": vhd_format.DIFFERENCING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualDisk:
+    """What GetVirtualHardDiskSettingData and GetVirtualHardDiskState tell.
+
+    :param parent_path: full Windows path; None for a disk without parent.
+    :param disk_id: VirtualDiskId, upper case without braces.
+    """
+
+    path: str
+    format: DiskFormat
+    kind: DiskKind
+    virtual_size_bytes: int
+    file_size_bytes: int
+    parent_path: str | None
+    block_size_bytes: int
+    logical_sector_bytes: int
+    physical_sector_bytes: int
+    disk_id: str
+    in_use: bool = False
+
+
+class DiskStore:
+    """The disks in a host's folder.
+
+    :param work_folder: where overlays and unfinished files are, on the same file system; not visible over SMB.
+        Default: ``disks`` beside the folder of volumes.
+    """
+
+    def __init__(self, folder: HostFolder, work_folder: Path | None = None) -> None:
+        self.folder = folder
+        self._work = work_folder or folder.root.parent / "disks"
+        self._work.mkdir(parents=True, exist_ok=True)
+        for leftover in self._work.glob("*.new"):
+            leftover.unlink()
+        self._holds = Holds()
+        self._guests = GuestDisks(folder, self._work, self._holds)
+
+    def create(
+        self,
+        path: str,
+        kind: DiskKind,
+        format: DiskFormat,
+        size_bytes: int = 0,
+        parent_path: str | None = None,
+        block_size: int = 0,
+        logical_sector: int = 0,
+        physical_sector: int = 0,
+    ) -> None:
+        """Make a disk. A differencing one takes size and sectors from its parent (facts/hyperv-ops 4).
+
+        :param size_bytes: virtual size, exact.  :param block_size: bytes; 0 is Hyper-V's default, as for the sectors.
+        :raises DiskError: FILE_EXISTS, PATH_NOT_FOUND, INVALID_PARAMETER, VHD_INVALID_SIZE, NOT_SUPPORTED …
+        """
+        self.folder.for_new(path)
+        if kind == "differencing":
+            if not parent_path:
+                raise DiskError(errors.INVALID_PARAMETER, path, "a differencing disk without ParentPath")
+            self._create_child(path, format, parent_path, block_size)
+            return
+        if parent_path:
+            raise DiskError(errors.INVALID_PARAMETER, path, "ParentPath is for differencing disks")
+        if logical_sector not in (0, 512):
+            raise DiskError(errors.NOT_SUPPORTED, path, "the simulator has disks with 512-byte logical sectors only")
+        if size_bytes % 512 or not MIN_SIZE <= size_bytes <= MAX_SIZE[format]:
+            raise DiskError(errors.VHD_INVALID_SIZE, path, f"{size_bytes} bytes")
+        with self._new_file(path) as fd:
+            if format == "vhd":
+                vhd_format.create(fd, kind=VHD_KINDS[kind], virtual_size=size_bytes, block_size=block_size)
+            else:
+                vhdx.create(
+                    fd,
+                    virtual_size=size_bytes,
+                    block_size=_block_size(path, block_size or VHDX_BLOCK_SIZE[kind]),
+                    logical_sector=512,
+                    physical_sector=physical_sector or 4096,
+                    fixed=kind == "fixed",
+                )
+
+    def _create_child(self, path: str, format: DiskFormat, parent_path: str, block_size: int) -> None:
+        parent = read_chain(self.folder, parent_path)[0]
+        if parent.format != format:
+            raise DiskError(errors.INVALID_PARAMETER, path, f"the parent is a {parent.format}")
+        locator = locator_for(self.folder.parse(path), parent)
+        with self._new_file(path) as fd:
+            if isinstance(parent.disk, vhdx.Vhdx):
+                vhdx.create(
+                    fd,
+                    virtual_size=parent.disk.virtual_size,
+                    block_size=_block_size(path, block_size or VHDX_BLOCK_SIZE["differencing"]),
+                    logical_sector=parent.disk.logical_sector,
+                    physical_sector=parent.disk.physical_sector,
+                    locator=locator,
+                )
+            else:
+                vhd_format.create(
+                    fd,
+                    kind=vhd_format.DIFFERENCING,
+                    virtual_size=parent.disk.virtual_size,
+                    block_size=block_size,
+                    parent_id=parent.identity,
+                    locator=locator,
+                )
+
+    def info(self, path: str) -> VirtualDisk:
+        """:raises DiskError: FILE_NOT_FOUND, FILE_CORRUPT …; a missing parent is no error here."""
+        layer = read_layer(self.folder, path)
+        disk = layer.disk
+        return VirtualDisk(
+            path=str(layer.path),
+            format=layer.format,
+            kind=layer.kind,
+            virtual_size_bytes=disk.virtual_size,
+            file_size_bytes=layer.file_size_bytes,
+            parent_path=parent_path(self.folder, layer),
+            block_size_bytes=disk.block_size,
+            logical_sector_bytes=disk.logical_sector,
+            physical_sector_bytes=disk.physical_sector,
+            disk_id=str(disk.disk_id).upper(),
+            in_use=self._holds.in_use(layer.local),
+        )
+
+    def resize(self, path: str, size_bytes: int) -> None:
+        """Grow; the same size is fine.
+
+        :raises DiskError: VHD_RESIZE_WOULD_TRUNCATE for a smaller size, VHD_INVALID_TYPE for a differencing VHD,
+            SHARING_VIOLATION while in use.
+        """
+        with self._exclusive(path) as chain:
+            layer = chain[0]
+            if size_bytes < layer.disk.virtual_size:
+                raise DiskError(errors.VHD_RESIZE_WOULD_TRUNCATE, path)
+            if size_bytes % 512 or size_bytes > MAX_SIZE[layer.format]:
+                raise DiskError(errors.VHD_INVALID_SIZE, path, f"{size_bytes} bytes")
+            if size_bytes > layer.disk.virtual_size:
+                with writable(layer) as disk:
+                    disk.grow(size_bytes)
+
+    def convert(self, source: str, target: str, kind: DiskKind, format: DiskFormat) -> None:
+        """Copy a disk's content, its parents' included, into a new disk without parent.
+
+        :raises DiskError: INVALID_PARAMETER for a differencing target; FILE_EXISTS, SHARING_VIOLATION …
+        """
+        if kind == "differencing":
+            raise DiskError(errors.INVALID_PARAMETER, target, "the simulator converts to fixed and dynamic disks")
+        self.folder.for_new(target)
+        options = f"subformat={kind}," + ("force_size=on" if format == "vhd" else f"block_size={VHDX_BLOCK_SIZE[kind]}")
+        driver = {"vhd": "vpc", "vhdx": "vhdx"}[format]
+        with self.guest_view(source, read_only=True) as disk, self._new_name(target) as new:
+            node = qemu_img.json_name(disk.blockdev)
+            qemu_img.run("convert", "-O", driver, "-o", options, node, str(new), path=source)
+
+    def merge(self, child: str, ancestor: str) -> None:
+        """Write what the files from ``child`` up to below ``ancestor`` hold into ``ancestor``, and delete those files.
+
+        (Assumption: deleted, as Merge-VHD leaves it.)
+
+        :raises DiskError: INVALID_PARAMETER where ``ancestor`` is not in the chain; SHARING_VIOLATION.
+        """
+        chain = read_chain(self.folder, child)
+        target = self.folder.existing(ancestor)
+        position = next((n for n, layer in enumerate(chain) if n and layer.local.samefile(target)), 0)
+        if not position:
+            raise DiskError(errors.INVALID_PARAMETER, ancestor, "not a parent of the source")
+        merged, into = chain[:position], chain[position]
+        with self._take(exclusive=[*merged, into], shared=chain[position + 1 :]), writable(into) as disk:
+            if merged[0].disk.virtual_size > disk.virtual_size:
+                disk.grow(merged[0].disk.virtual_size)
+            for layer in reversed(merged):
+                _copy_own_content(layer, disk)
+        for layer in merged:
+            layer.local.unlink()
+
+    def set_parent(self, child: str, parent: str, ignore_id_mismatch: bool = False) -> None:
+        """Reconnect a differencing disk.
+
+        :raises DiskError: VHD_INVALID_TYPE for a disk without parent, VHD_PARENT_ID_MISMATCH, VHD_CHAIN_CYCLE.
+        """
+        layer = read_layer(self.folder, child)
+        new = read_chain(self.folder, parent)
+        if not layer.disk.has_parent or new[0].format != layer.format:
+            raise DiskError(errors.VHD_INVALID_TYPE, child)
+        if any(other.local.samefile(layer.local) for other in new):
+            raise DiskError(errors.VHD_CHAIN_CYCLE, child)
+        if not ignore_id_mismatch and not new[0].is_parent_of(layer):
+            raise DiskError(errors.VHD_PARENT_ID_MISMATCH, child)
+        locator = locator_for(layer.path, new[0])
+        with self._take(exclusive=[layer], shared=new), writable(layer) as disk:
+            if isinstance(disk, vhdx.Vhdx):
+                disk.set_locator(locator)
+            else:
+                disk.set_parent(new[0].identity, locator)
+
+    def set_disk_id(self, path: str, disk_id: str) -> None:
+        """Give a VHDX another VirtualDiskId (SetVirtualHardDiskSettingData).
+
+        :raises DiskError: INVALID_PARAMETER, VHD_INVALID_TYPE for a VHD.
+        """
+        with self._exclusive(path) as chain, writable(chain[0]) as disk:
+            if not isinstance(disk, vhdx.Vhdx):
+                raise DiskError(errors.VHD_INVALID_TYPE, path)
+            try:
+                disk.set_disk_id(uuid.UUID(disk_id))
+            except ValueError as error:
+                raise DiskError(errors.INVALID_PARAMETER, path, f"VirtualDiskId {disk_id!r}") from error
+
+    def compact(self, path: str) -> None:
+        """Check that the disk could be compacted; see the top of this file.
+
+        :raises DiskError: SHARING_VIOLATION, VHD_INVALID_TYPE for a fixed disk.
+        """
+        with self._exclusive(path) as chain:
+            if chain[0].kind == "fixed":
+                raise DiskError(errors.VHD_INVALID_TYPE, path)
+
+    def validate(self, path: str) -> None:
+        """Read all of the chain's tables.
+
+        :raises DiskError: whatever is wrong.
+        """
+        for layer in read_chain(self.folder, path):
+            if layer.kind == "fixed" and layer.format == "vhd":
+                continue
+            with layer.local.open("rb") as file:
+                layer.disk.fd = file.fileno()
+                for _ in layer.disk.allocated():
+                    pass
+
+    def in_use(self, path: str) -> bool:
+        """A machine has it open, itself or as a parent. False where there is no such file."""
+        return self.folder.exists(path) and self._holds.in_use(self.folder.to_local(path))
+
+    def hold(self, path: str, *, read_only: bool = False) -> Hold:
+        """Open a disk or an ISO as a machine that starts does, without looking at its content.
+
+        :raises DiskError: FILE_NOT_FOUND, SHARING_VIOLATION, and what is wrong with the chain.
+        """
+        return self._guests.hold(path, read_only=read_only)
+
+    def guest_view(self, path: str, *, read_only: bool = False) -> GuestDisk:
+        """What QEMU opens for a disk or an ISO. Close it when QEMU has ended: a differencing disk gets its data then.
+
+        :raises DiskError: as `hold`.
+        """
+        return self._guests.open(path, read_only=read_only)
+
+    # ---------------------------------------------------------------- helpers
+
+    def _take(self, *, exclusive: list[Layer], shared: list[Layer]) -> Hold:
+        return self._holds.take(
+            exclusive=[layer.local for layer in exclusive], shared=[layer.local for layer in shared]
+        )
+
+    @contextmanager
+    def _exclusive(self, path: str) -> Iterator[list[Layer]]:
+        chain = read_chain(self.folder, path)
+        with self._take(exclusive=chain[:1], shared=chain[1:]):
+            self._guests.replay_log(chain[0])
+            yield read_chain(self.folder, path)
+
+    @contextmanager
+    def _new_file(self, path: str) -> Iterator[int]:
+        with self._new_name(path) as new:
+            fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+
+    @contextmanager
+    def _new_name(self, path: str) -> Iterator[Path]:
+        """A name to write a file under, which gets its Windows path when it is complete, and never replaces another."""
+        new = Path(tempfile.mktemp(dir=self._work, suffix=".new"))  # noqa: S306  (the folder is ours alone)
+        try:
+            yield new
+            try:
+                os.link(new, self.folder.for_new(path))
+            except FileExistsError as error:
+                raise DiskError(errors.FILE_EXISTS, path) from error
+        except OSError as error:
+            raise DiskError(errors.DISK_FULL, path, str(error)) from error
+        finally:
+            new.unlink(missing_ok=True)
+
+
+def _block_size(path: str, block_size: int) -> int:
+    if not MIB <= block_size <= 256 * MIB or block_size & (block_size - 1):
+        raise DiskError(errors.VHD_INVALID_BLOCK_SIZE, path, f"{block_size} bytes")
+    return block_size
+
+
+def _copy_own_content(layer: Layer, target: vhd_format.Vhd | vhdx.Vhdx) -> None:
+    """Write what a differencing file itself holds into another disk."""
+    source = layer.disk
+    with layer.local.open("rb") as file:
+        source.fd = file.fileno()
+        for block in source.allocated():
+            start = block.index * source.block_size
+            sectors = min(source.block_size, source.virtual_size - start) // source.logical_sector
+            for first, count in block.runs(sectors):
+                within, end = first * source.logical_sector, (first + count) * source.logical_sector
+                if block.file_offset is None:
+                    target.write_zeros(start + within, end - within)
+                    continue
+                for part in range(within, end, 4 * MIB):
+                    size = min(4 * MIB, end - part)
+                    target.write(start + part, os.pread(source.fd, size, block.file_offset + part))
