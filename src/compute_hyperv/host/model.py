@@ -39,7 +39,8 @@ class DriveKind(enum.Enum):
 
 
 class SecureBootTemplate(enum.Enum):
-    """Whose signatures the firmware accepts: Msvm_VirtualSystemSettingData.SecureBootTemplateId (facts: old-driver 3.3)."""
+    """Whose signatures the firmware accepts: Msvm_VirtualSystemSettingData.SecureBootTemplateId (facts: old-driver
+    3.3)."""
 
     WINDOWS = "1734c6e8-3154-4dda-ba5f-a874cc483422"
     UEFI_CA = "272e7447-90a4-4563-a4b9-8e4ab00526ce"
@@ -194,6 +195,21 @@ class HostUsage:
 class VolumeSpace:
     total_bytes: int
     free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One row of a folder's listing.
+
+    :param is_link: a junction, symbolic link or mount point: what is below it is elsewhere.
+    :param modified_at: by the file server's clock.
+    """
+
+    name: str
+    size_bytes: int
+    is_folder: bool
+    is_link: bool
+    modified_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
