@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import pycdlib
 from nova import exception, version
@@ -19,6 +19,8 @@ from nova.network.model import NetworkInfo
 from nova.objects import Instance
 from nova.virt import configdrive
 
+from compute_hyperv.host import paths
+from compute_hyperv.host.files import Files
 from compute_hyperv.nova.images import vhd
 from compute_hyperv.nova.options import CONF
 
@@ -32,6 +34,24 @@ _FILE_MODE, _FOLDER_MODE = 0o100444, 0o040555
 _NOT_IN_ISO_NAMES = re.compile("[^A-Z0-9_]")
 _MAX_ISO_NAME = 31
 _MAX_JOLIET_NAME = 64
+
+
+class ConfigDrives:
+    """Where the driver gets config drives from."""
+
+    def write(
+        self,
+        context: Any,  # noqa: ARG002  Nova's metadata gets a context of its own
+        instance: Instance,
+        injected_files: Iterable[tuple[str, bytes]],
+        admin_password: str | None,
+        network_info: NetworkInfo,
+        files: Files,
+        path: str,
+    ) -> None:
+        """Makes the drive and puts it on the host; the extension of ``path`` (``iso`` or ``vhd``) says which kind."""
+        fmt: Literal["iso", "vhd"] = "iso" if paths.extension(path) == "iso" else "vhd"
+        files.write(path, build(instance, injected_files, admin_password, network_info, fmt))
 
 
 def build(
