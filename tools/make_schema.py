@@ -174,7 +174,11 @@ def _faults(document: Record) -> Record:
             faults[fault["error"]] = [
                 fault["code_dec"], fault["soap_code"], fault["subcode"], fault["fault_detail"], fault["action"]
             ]  # fmt: skip
-    codes = {name: [code["dec"], code["message"]] for name, code in document["all_codes"].items()}
+    # Some messages of the source begin with the author's notes: "wsman, code=Sender, subcode=..., details= The ...".
+    codes = {
+        name: [code["dec"], re.sub(r"^ws\w*, code=.*?, details=.*?(?=The )", "", code["message"])]
+        for name, code in document["all_codes"].items()
+    }
     return {"faults": faults, "codes": codes}
 
 

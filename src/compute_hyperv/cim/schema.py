@@ -123,7 +123,8 @@ class CimClass:
     since: str = ""
 
     @functools.cached_property
-    def _properties_by_lower_name(self) -> dict[str, CimProperty]:
+    def properties_by_lower_name(self) -> Mapping[str, CimProperty]:
+        """For who reads many instances of the class; everybody else uses :meth:`property`."""
         return {name.lower(): prop for name, prop in self.properties.items()}
 
     @functools.cached_property
@@ -133,12 +134,12 @@ class CimClass:
     def property(self, name: str) -> CimProperty:
         """Raises NotFound, naming class and property, where the class has no such property."""
         try:
-            return self._properties_by_lower_name[name.lower()]
+            return self.properties_by_lower_name[name.lower()]
         except KeyError:
             raise NotFound(f"Class {self.name} of {self.namespace} has no property {name}.") from None
 
     def has_property(self, name: str) -> bool:
-        return name.lower() in self._properties_by_lower_name
+        return name.lower() in self.properties_by_lower_name
 
     def method(self, name: str) -> CimMethod:
         """Raises NotFound, naming class and method, where the class has no such method."""
