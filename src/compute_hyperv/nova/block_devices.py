@@ -1,7 +1,7 @@
 """Nova's block devices and the drives of a machine.
 
-Where drives go (old-driver facts 3.1, 3.11): a generation 1 machine boots from IDE controller 0 slot 0 and has its config drive
-at IDE controller 1 slot 0; a generation 2 machine has everything on SCSI.
+Where drives go (old-driver facts 3.1, 3.11): a generation 1 machine boots from IDE controller 0 slot 0 and has its
+config drive at IDE controller 1 slot 0; a generation 2 machine has everything on SCSI.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def refuse_what_is_missing(instance: Instance, block_device_info: Mapping[str, A
     if driver.swap_is_usable(driver.block_device_info_get_swap(block_device_info)):
         found.append("swap disks (take a flavor with swap = 0)")
     if found:
-        raise InstanceRefused(instance_id=instance.uuid, reason=f"not supported on Hyper-V hosts yet: {', '.join(found)}.")
+        raise InstanceRefused(
+            instance_id=instance.uuid, reason=f"not supported on Hyper-V hosts yet: {', '.join(found)}."
+        )
 
 
 def root_drive(folder: str, generation: Generation, disk_format: str) -> Drive:

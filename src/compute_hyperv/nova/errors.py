@@ -1,7 +1,7 @@
 """Errors of the host, in Nova's words.
 
-What lives here: the one table from the family of ``compute_hyperv.cim.errors`` to ``nova.exception``, and the few exceptions
-that we add. Every room's public methods carry ``in_novas_words``; nothing else translates.
+What lives here: the one table from the family of ``compute_hyperv.cim.errors`` to ``nova.exception``, and the few
+exceptions that we add. Every room's public methods carry ``in_novas_words``; nothing else translates.
 """
 
 from __future__ import annotations

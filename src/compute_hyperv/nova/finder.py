@@ -1,9 +1,9 @@
 """Lets Nova find ``nova.virt.compute_hyperv`` wherever we are installed.
 
-Nova loads a driver as ``nova.virt.<compute_driver>`` and nothing else, and ``nova.virt`` is an ordinary package: only what
-lies in its own folder belongs to it. A wheel installed next to Nova puts our two files there. Where Nova lies elsewhere
-(a distribution's packages), or this project is installed editable, this finder points to them instead; it stands at the
-end of the line, so it answers only where the files are not found otherwise.
+Nova loads a driver as ``nova.virt.<compute_driver>`` and nothing else, and ``nova.virt`` is an ordinary package: only
+what lies in its own folder belongs to it. A wheel installed next to Nova puts our two files there. Where Nova lies
+elsewhere (a distribution's packages), or this project is installed editable, this finder points to them instead; it
+stands at the end of the line, so it answers only where the files are not found otherwise.
 
 ``compute_hyperv_nova.pth`` imports this at the start of every Python process: it imports nothing that is not loaded
 by then, and Nova least of all.

@@ -3,7 +3,8 @@
 Rules of this file:
 
 * An option of the retired driver keeps its name and group for good: an old nova.conf must load (the tables come from
-  compute-hyperv 2021, nova.conf.hyperv and os-win). One that has lost its meaning is ``deprecated_for_removal`` and says why.
+  compute-hyperv 2021, nova.conf.hyperv and os-win). One that has lost its meaning is ``deprecated_for_removal`` and
+  says why.
 * Options that are read by features which this release does not have yet are accepted, and listed in ``WITHOUT_EFFECT``:
   ``settings_without_effect`` names those that somebody has set, so that the log can say so at start.
 * Nobody else reads ``CONF.hyperv``: ``HostSettings`` and ``BuildSettings`` are what the driver hands around.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nova.conf
+from nova import version
 from oslo_config import cfg
 
 from compute_hyperv.host import paths
@@ -43,8 +45,8 @@ Default: the value of ``[DEFAULT] host``, so that a service that is named after 
         "username",
         default="Administrator",
         help="""
-Account on the Hyper-V host, ``name``, ``DOMAIN\\name`` or ``name@domain``. It must be a local administrator there: WinRM,
-the virtualization namespace and the administrative shares (``C$``) demand it.
+Account on the Hyper-V host, ``name``, ``DOMAIN\\name`` or ``name@domain``. It must be a local administrator there:
+WinRM, the virtualization namespace and the administrative shares (``C$``) demand it.
 """,
     ),
     cfg.StrOpt("password", secret=True, help="Password of ``username``. ``password_file`` keeps it out of nova.conf."),
@@ -101,9 +103,9 @@ network would read them. For laboratories only.
         min=1,
         max=64,
         help="""
-How many connections to WinRM may be open at once; each carries one request at a time. Default 8: more than the builds that
-``[DEFAULT] max_concurrent_builds`` lets run at once rarely need, and far under Windows' own limit of 30 shells/300 connections
-per service.
+How many connections to WinRM may be open at once; each carries one request at a time. Default 8: builds that run
+at once (``[DEFAULT] max_concurrent_builds``, 10) rarely send at the same moment, and it is far below WinRM's own limit
+of 300 connections.
 """,
     ),
     cfg.IntOpt(
@@ -117,23 +119,26 @@ timeout (MaxTimeoutms). Long work (copying or resizing disks) runs as jobs, whic
     ),
     cfg.PortOpt("smb_port", default=445, help="Port of the host's file service (SMB). Default 445, the standard port."),
     cfg.StrOpt("smb_username", help="Account for the host's file service. Default: the value of ``username``."),
-    cfg.StrOpt("smb_password", secret=True, help="Password of ``smb_username``. Default: the password of ``username``."),
+    cfg.StrOpt(
+        "smb_password", secret=True, help="Password of ``smb_username``. Default: the password of ``username``."
+    ),
     cfg.ListOpt(
         "physical_network_vswitch_mappings",
         default=[],
         help="""
-Which virtual switch carries which physical network: a list of ``physical network:switch name``. ``*`` stands for any number of
-characters in the name of the physical network; the first entry that matches counts. Without a match the switch of
-``vswitch_name`` is taken; where that is not set either, instances on that network are refused: a wrong switch is never guessed.
+Which virtual switch carries which physical network: a list of ``physical network:switch name``. ``*`` stands for any
+number of characters in the name of the physical network; the first entry that matches counts. Without a match the
+switch of ``vswitch_name`` is taken; where that is not set either, instances on that network are refused: a wrong
+switch is never guessed.
 """,
     ),
     cfg.StrOpt(
         "instances_path",
         default=names.DEFAULT_INSTANCES_PATH,
         help="""
-Folder on the Hyper-V host for the files of instances and the image cache: a path on one of its disks (``D:\\instances``) or
-a share (``\\\\server\\share``). ``[DEFAULT] instances_path`` takes precedence where it looks like such a path, as in an old
-nova.conf. Default: the folder that the retired driver's installer used.
+Folder on the Hyper-V host for the files of instances and the image cache: a path on one of its disks
+(``D:\\instances``) or a share (``\\\\server\\share``). ``[DEFAULT] instances_path`` takes precedence where it looks
+like such a path, as in an old nova.conf. Default: the folder that the retired driver's installer used.
 """,
     ),
 ]
@@ -144,17 +149,17 @@ NOVA_OPTS = [
         default=1.0,
         min=1.0,
         help="""
-Turns dynamic memory on where it is greater than 1: an instance starts with the flavor's RAM divided by this ratio and can grow
-up to the flavor's RAM. 1.0 gives every instance all its memory from the start. Instances with nested virtualization
-always have static memory. Default 1.0: no overcommitment without being asked for.
+Turns dynamic memory on where it is greater than 1: an instance starts with the flavor's RAM divided by this ratio and
+can grow up to the flavor's RAM. 1.0 gives every instance all its memory from the start. Instances with nested
+virtualization always have static memory. Default 1.0: no overcommitment without being asked for.
 """,
     ),
     cfg.BoolOpt(
         "limit_cpu_features",
         default=False,
         help="""
-Hide newer CPU features from instances, so that they can move to hosts with older CPUs of the same vendor. Default False: an
-instance sees all that the host's CPU can do.
+Hide newer CPU features from instances, so that they can move to hosts with older CPUs of the same vendor. Default
+False: an instance sees all that the host's CPU can do.
 """,
     ),
     cfg.StrOpt(
@@ -168,8 +173,8 @@ from an old nova.conf is replaced by the default, with a warning.
     cfg.StrOpt(
         "vswitch_name",
         help="""
-Virtual switch for physical networks that ``physical_network_vswitch_mappings`` does not name. No default: a switch is never
-guessed.
+Virtual switch for physical networks that ``physical_network_vswitch_mappings`` does not name. No default: a switch is
+never guessed.
 """,
     ),
     cfg.IntOpt(
@@ -185,16 +190,20 @@ retired driver had it.
         "config_drive_cdrom",
         default=False,
         help="""
-True: the config drive is an ISO image in a virtual DVD drive. False: it is a VHD on a virtual disk. Default False, as the retired
-driver had it.
+True: the config drive is an ISO image in a virtual DVD drive. False: it is a VHD on a virtual disk. Default False, as
+the retired driver had it.
 """,
     ),
     cfg.BoolOpt(
         "config_drive_inject_password",
         default=False,
-        help="Put the administrator password that Nova makes up into the config drive. Default False: it stays there readable.",
+        help="""
+Put the administrator password that Nova makes up into the config drive. Default False: it stays readable there.
+""",
     ),
-    cfg.BoolOpt("enable_instance_metrics_collection", default=False, help="Have the host collect metrics of instances."),
+    cfg.BoolOpt(
+        "enable_instance_metrics_collection", default=False, help="Have the host collect metrics of instances."
+    ),
     cfg.StrOpt(
         "instances_path_share",
         default="",
@@ -204,11 +213,24 @@ administrative share of the drive (``C$``).
 """,
     ),
     cfg.IntOpt("mounted_disk_query_retry_count", default=10, min=0, help="How often to look for the disk of a volume."),
-    cfg.IntOpt("mounted_disk_query_retry_interval", default=5, min=0, help="Seconds between two looks for the disk of a volume."),
-    cfg.IntOpt("volume_attach_retry_count", default=10, min=0, help="How often to repeat a failed attachment of a volume."),
-    cfg.IntOpt("volume_attach_retry_interval", default=5, min=0, help="Seconds between two attempts to attach a volume."),
+    cfg.IntOpt(
+        "mounted_disk_query_retry_interval",
+        default=5,
+        min=0,
+        help="Seconds between two looks for the disk of a volume.",
+    ),
+    cfg.IntOpt(
+        "volume_attach_retry_count", default=10, min=0, help="How often to repeat a failed attachment of a volume."
+    ),
+    cfg.IntOpt(
+        "volume_attach_retry_interval", default=5, min=0, help="Seconds between two attempts to attach a volume."
+    ),
     cfg.BoolOpt("use_multipath_io", default=False, help="Use MPIO for iSCSI and Fibre Channel volumes."),
-    cfg.ListOpt("iscsi_initiator_list", default=[], help="iSCSI initiators (HBAs) on the host to log in with; empty: its choice."),
+    cfg.ListOpt(
+        "iscsi_initiator_list",
+        default=[],
+        help="iSCSI initiators (HBAs) on the host to log in with; empty: its choice.",
+    ),
     cfg.IntOpt(
         "power_state_check_timeframe",
         default=60,
@@ -240,24 +262,39 @@ What happens to an instance when its host shuts down: True shuts the guest down,
 instances that are created from then on. Default False, as the retired driver had it.
 """,
     ),
-    cfg.IntOpt("evacuate_task_state_timeout", default=600, help="Seconds to wait for tasks to end before host maintenance."),
+    cfg.IntOpt(
+        "evacuate_task_state_timeout", default=600, help="Seconds to wait for tasks to end before host maintenance."
+    ),
     cfg.IntOpt(
         "cluster_event_check_interval",
         default=2,
         help="Was the pause between two looks for failover events.",
         **_gone("Had no effect since compute-hyperv 5.0.1."),
     ),
-    cfg.IntOpt("instance_live_migration_timeout", default=300, min=0, help="Seconds for a clustered live migration; 0: no limit."),
-    cfg.IntOpt("max_failover_count", default=1, min=1, help="How often an instance may fail over per ``failover_period``."),
+    cfg.IntOpt(
+        "instance_live_migration_timeout",
+        default=300,
+        min=0,
+        help="Seconds for a clustered live migration; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "max_failover_count", default=1, min=1, help="How often an instance may fail over per ``failover_period``."
+    ),
     cfg.IntOpt("failover_period", default=6, min=1, help="Hours in which ``max_failover_count`` failovers may happen."),
     cfg.BoolOpt("recreate_ports_on_failover", default=True, help="Plug an instance's ports again after a failover."),
     cfg.BoolOpt("auto_failback", default=True, help="Let instances move back once their preferred node is up again."),
-    cfg.BoolOpt("force_destroy_instances", default=False, help="Delete an instance even while its snapshot is uploaded."),
-    cfg.BoolOpt("move_disks_on_cold_migration", default=True, help="Move disks on cold migration even if both hosts see them."),
+    cfg.BoolOpt(
+        "force_destroy_instances", default=False, help="Delete an instance even while its snapshot is uploaded."
+    ),
+    cfg.BoolOpt(
+        "move_disks_on_cold_migration", default=True, help="Move disks on cold migration even if both hosts see them."
+    ),
 ]
 
 COORDINATION_OPTS = [
-    cfg.StrOpt("backend_url", default="file:///C:/OpenStack/Lock", help="tooz URL of the lock service of clustered hosts."),
+    cfg.StrOpt(
+        "backend_url", default="file:///C:/OpenStack/Lock", help="tooz URL of the lock service of clustered hosts."
+    ),
 ]
 
 OS_WIN_OPTS = [
@@ -273,12 +310,16 @@ OS_WIN_OPTS = [
         help="Was the switch for caching WMI objects of switch ports.",
         **_gone("Objects of the host are never cached between operations."),
     ),
-    cfg.IntOpt("wmi_job_terminate_timeout", default=120, help="Seconds to wait for the jobs of a machine that is deleted."),
-    cfg.IntOpt("connect_cluster_timeout", default=0, help="Seconds to wait for the cluster service at start; 0: no limit."),
+    cfg.IntOpt(
+        "wmi_job_terminate_timeout", default=120, help="Seconds to wait for the jobs of a machine that is deleted."
+    ),
+    cfg.IntOpt(
+        "connect_cluster_timeout", default=0, help="Seconds to wait for the cluster service at start; 0: no limit."
+    ),
     cfg.IntOpt(
         "file_in_use_timeout",
         default=15,
-        help="Seconds to go on trying to delete or rename a file on the host that is in use. Default 15, as os-win had it.",
+        help="Seconds to go on trying to delete or rename a file that is in use. Default 15, as os-win had it.",
     ),
 ]
 
@@ -416,7 +457,10 @@ def _switch_mapping(entry: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """What the rules for building a machine need of nova.conf."""
+    """What the rules for building a machine need of nova.conf.
+
+    :param asset_tag: cloud-init finds out by it that it runs in OpenStack (LP 1881814).
+    """
 
     instances_path: str
     switches: tuple[tuple[str, str], ...] = ()
@@ -425,6 +469,7 @@ class BuildSettings:
     limit_cpu_features: bool = False
     instance_automatic_shutdown: bool = False
     config_drive_cdrom: bool = False
+    asset_tag: str = "OpenStack Nova"
 
 
 def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
@@ -438,6 +483,7 @@ def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
         limit_cpu_features=group.limit_cpu_features,
         instance_automatic_shutdown=group.instance_automatic_shutdown,
         config_drive_cdrom=group.config_drive_cdrom,
+        asset_tag=version.product_string(),
     )
 
 

@@ -1,7 +1,7 @@
 """What flavors and images can ask for and we do not give: a table, and the one function that reads it.
 
-An entry goes away when the feature comes. Features that the scheduler keeps away from us by traits or resource classes need
-none, except where the flavor's promise would be broken in silence.
+An entry goes away when the feature comes. What the scheduler keeps away from us by traits or resource classes needs
+none, except where a promise of the flavor would be broken in silence.
 """
 
 from __future__ import annotations

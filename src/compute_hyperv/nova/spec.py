@@ -2,8 +2,8 @@
 
 Rule 1: no I/O. Every rule of the retired driver about images, flavors and devices (old-driver facts, section 3) is
         here, and a fast test.
-Rule 2: what cannot be done is refused here, before anything exists on the host, with a message that says what to change.
-        Nothing that somebody asked for is dropped silently.
+Rule 2: what cannot be done is refused here, before anything exists on the host, with a message that says what to
+        change. Nothing that somebody asked for is dropped silently.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nova import exception, version
+from nova import exception
 from nova.network import model as network_model
 from nova.objects.fields import SecureBoot
 from nova.objects.image_meta import ImageMeta
@@ -78,8 +78,7 @@ def machine_spec(
         serial_ports=serial_ports(instance, image_meta),
         boot_order=(("drive", 0), *(("nic", number) for number in range(len(nics)))),
         secure_boot=secure_boot,
-        # cloud-init finds out by it that it runs in OpenStack (LP 1881814)
-        asset_tag=version.product_string(),
+        asset_tag=settings.asset_tag,
         shutdown_on_host_stop=settings.instance_automatic_shutdown,
     )
 
@@ -105,7 +104,8 @@ def _check_name(instance: Instance) -> None:
     if why:
         raise InstanceRefused(
             instance_id=instance.uuid,
-            reason=f"its name {instance.name!r} cannot be a folder on Windows: {why}. Change [DEFAULT] instance_name_template.",
+            reason=f"its name {instance.name!r} cannot be that of a folder on Windows: {why}. Change [DEFAULT] "
+            "instance_name_template.",
         )
 
 
@@ -123,8 +123,8 @@ def generation(instance: Instance, image_meta: ImageMeta, host_version: versions
     if by_firmware and chosen != by_firmware:
         raise InstanceRefused(
             instance_id=instance.uuid,
-            reason=f"the image has hw_machine_type={machine_type} and hw_firmware_type={firmware}, which exclude each other: "
-            "generation 1 has a BIOS, generation 2 has UEFI. Remove one of them.",
+            reason=f"the image has hw_machine_type={machine_type} and hw_firmware_type={firmware}, which exclude each "
+            "other: generation 1 has a BIOS, generation 2 has UEFI. Remove one of them.",
         )
     if chosen == 2:
         _require(instance, host_version, versions.Feature.GENERATION_2)
@@ -194,7 +194,8 @@ def secure_boot_template(
     if SecureBoot.DISABLED in wishes:
         raise InstanceRefused(
             instance_id=instance.uuid,
-            reason=f"secure boot is {image_wish} by the image (os_secure_boot) and {flavor_wish} by the flavor (os:secure_boot).",
+            reason=f"secure boot is {image_wish} by the image (os_secure_boot), but {flavor_wish} by the flavor "
+            "(os:secure_boot).",
         )
     os_type = image_property(instance, image_meta, "os_type")
     if machine_generation != 2:

@@ -1,8 +1,8 @@
 """Neutron's ports and the adapters of machines.
 
-The ML2 mechanism driver ``hyperv`` binds a port without any agent on the host, and puts the physical network and the VLAN
-into the binding details. nova-compute holds the only connection to the host, so it connects the adapter to that network's
-switch and sets the VLAN on the switch port.
+The ML2 mechanism driver ``hyperv`` binds a port without any agent on the host, and puts the physical network and the
+VLAN into the binding details. nova-compute holds the only connection to the host, so it connects the adapter to that
+network's switch and sets the VLAN on the switch port.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nova.conf
 from nova import exception
@@ -18,11 +18,13 @@ from nova.network import model as network_model
 from nova.objects.instance import Instance
 from oslo_log import log as logging
 
-from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import Nic
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.options import BuildSettings
+
+if TYPE_CHECKING:
+    from compute_hyperv.host.host import HyperVHost
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -34,18 +36,20 @@ def nic(instance: Instance, vif: network_model.VIF, settings: BuildSettings) -> 
     """What the adapter for a port must be.
 
     :raises InstanceRefused: a port of a kind that Hyper-V cannot have.
-    :raises nova.exception.VirtualInterfacePlugException: the port is not bound for a Hyper-V host, or this host has no switch
-        for its network. Another host may do better, so Nova shall try.
+    :raises nova.exception.VirtualInterfacePlugException: the port is not bound for a Hyper-V host, or this host has no
+        switch for its network. Another host may do better, so Nova shall try.
     """
     if vif["vnic_type"] != network_model.VNIC_TYPE_NORMAL:
         raise InstanceRefused(
             instance_id=instance.uuid,
-            reason=f"port {vif['id']} has the VNIC type {vif['vnic_type']}: only {network_model.VNIC_TYPE_NORMAL} is supported.",
+            reason=f"port {vif['id']} has the VNIC type {vif['vnic_type']}: only {network_model.VNIC_TYPE_NORMAL} is "
+            "supported.",
         )
     if vif["type"] != network_model.VIF_TYPE_HYPERV:
         raise exception.VirtualInterfacePlugException(
-            f"Port {vif['id']} is bound as {vif['type']}, not {network_model.VIF_TYPE_HYPERV}. Remedy: see that neutron-server has "
-            "the mechanism driver hyperv in [ml2] mechanism_drivers, and that no other one binds ports of this host."
+            f"Port {vif['id']} is bound as {vif['type']}, not {network_model.VIF_TYPE_HYPERV}. Remedy: see that "
+            "neutron-server has the mechanism driver hyperv in [ml2] mechanism_drivers, and that no other binds ports "
+            "of this host."
         )
     details = vif.get("details") or {}
     return Nic(
@@ -59,8 +63,8 @@ def nic(instance: Instance, vif: network_model.VIF, settings: BuildSettings) -> 
 def _switch(port_id: str, physical_network: str | None, settings: BuildSettings) -> str:
     if not physical_network:
         raise exception.VirtualInterfacePlugException(
-            f"Port {port_id} does not say its physical network. Remedy: let the mechanism driver hyperv of compute-hyperv bind it; "
-            "the one of networking-hyperv needs an agent on the host."
+            f"Port {port_id} does not say its physical network. Remedy: let the mechanism driver hyperv of "
+            "compute-hyperv bind it; the one of networking-hyperv needs an agent on the host."
         )
     for pattern, switch_name in settings.switches:
         if re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), physical_network):
@@ -106,8 +110,8 @@ def waiting_for_plugs(virtapi: Any, instance: Instance, network_info: Iterable[n
         LOG.warning("Neutron did not report ports %s up within %s s", waited, timeout_s, instance=instance)
         if CONF.vif_plugging_is_fatal:
             raise exception.VirtualInterfaceCreateException(
-                f"Neutron did not report ports {waited} up within {timeout_s} s. Remedy: look at neutron-server's log for "
-                "these ports, or raise vif_plugging_timeout."
+                f"Neutron did not report ports {waited} up within {timeout_s} s. Remedy: look at neutron-server's log "
+                "for these ports, or raise vif_plugging_timeout."
             ) from error
 
 

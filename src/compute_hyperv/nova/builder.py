@@ -1,0 +1,211 @@
+"""Making an instance on the host, and removing it.
+
+A build ends in one of two states: the instance as Nova asked for it, or nothing on the host. Where the host stops
+answering in between, what it has is removed later (see ``leftovers``). Removing works from any state and as often as
+one likes: machine and files are found by the instance's name, and the machine must carry the instance's UUID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import nova.conf
+from nova import exception, utils
+from nova.network import model as network_model
+from nova.objects.image_meta import ImageMeta
+from nova.objects.instance import Instance
+from nova.virt import configdrive
+from oslo_log import log as logging
+from oslo_utils import excutils
+
+from compute_hyperv.cim.errors import CimError
+from compute_hyperv.host.model import DriveKind, MachineSpec
+from compute_hyperv.nova import config_drive, names, spec, vifs
+from compute_hyperv.nova.console import ConsoleLogs
+from compute_hyperv.nova.errors import in_novas_words
+from compute_hyperv.nova.images.cache import CachedImage, ImageCache
+from compute_hyperv.nova.leftovers import Leftovers
+from compute_hyperv.nova.options import BuildSettings
+from compute_hyperv.nova.power import Power
+from compute_hyperv.nova.vifs import Vifs
+
+if TYPE_CHECKING:
+    from compute_hyperv.host.host import HyperVHost
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+_GIB = 1024**3
+
+
+class Builder:
+    def __init__(
+        self,
+        virtapi: Any,
+        host: HyperVHost,
+        settings: BuildSettings,
+        *,
+        images: ImageCache,
+        power: Power,
+        ports: Vifs,
+        console: ConsoleLogs,
+        leftovers: Leftovers,
+    ) -> None:
+        self._virtapi = virtapi
+        self._host = host
+        self._settings = settings
+        self._images = images
+        self._power = power
+        self._ports = ports
+        self._console = console
+        self._leftovers = leftovers
+
+    @in_novas_words
+    def spawn(
+        self,
+        context: Any,
+        instance: Instance,
+        image_meta: ImageMeta,
+        injected_files: Sequence[tuple[str, str]],
+        admin_password: str | None,
+        network_info: Sequence[network_model.VIF],
+        block_device_info: Mapping[str, Any] | None,
+        *,
+        power_on: bool,
+    ) -> None:
+        """Makes the instance.
+
+        :raises nova.exception.NovaException: it failed, and nothing is left on the host; or what is left is remembered.
+        """
+        machine = spec.machine_spec(
+            instance,
+            image_meta,
+            network_info,
+            block_device_info,
+            self._settings,
+            self._host.inventory.host_info().version,
+            config_drive=configdrive.required_by(instance),
+        )
+        with utils.synchronized(_lock_name(instance.uuid)):
+            self._make_room(instance)
+            image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
+            machine = spec.with_root_format(machine, instance, image.format)
+            root_bytes = _root_size(instance, image)
+            found_files = self._host.files.exists(machine.folder)
+            try:
+                self._make_files(instance, machine, image, root_bytes, injected_files, admin_password, network_info)
+                with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
+                    self._host.machines.create(machine)
+                if power_on:
+                    self._power.on(instance)
+            except Exception as error:  # whatever it was: Nova expects nothing to be left
+                with excutils.save_and_reraise_exception():
+                    LOG.error("Building the instance failed, removing it: %s", error, instance=instance)
+                    self._undo(instance, keep_files=found_files)
+
+    def _make_room(self, instance: Instance) -> None:
+        """Sees that nothing of this name is on the host; what an earlier attempt for the instance left is removed."""
+        machine = self._host.machines.find(instance.name)
+        if machine is not None and names.owner(machine.notes) != instance.uuid:
+            raise exception.InstanceExists(name=instance.name)
+        if machine is not None or instance.uuid in self._leftovers:
+            LOG.info("Removing what an earlier attempt has left", instance=instance)
+            self._remove(instance.uuid, instance.name, destroy_disks=True)
+
+    def _make_files(
+        self,
+        instance: Instance,
+        machine: MachineSpec,
+        image: CachedImage,
+        root_bytes: int,
+        injected_files: Sequence[tuple[str, str]],
+        admin_password: str | None,
+        network_info: Sequence[network_model.VIF],
+    ) -> None:
+        self._host.files.make_folder(machine.folder)
+        self._make_root_disk(instance, machine.drives[0].path, image, root_bytes)
+        for drive in machine.drives[1:]:  # only the config drive can be there
+            kind: Literal["iso", "vhd"] = "iso" if drive.kind is DriveKind.DVD else "vhd"
+            content = config_drive.build(instance, injected_files, admin_password, network_info, kind)
+            self._host.files.write(drive.path, content)
+
+    def _make_root_disk(self, instance: Instance, path: str, image: CachedImage, size_bytes: int) -> None:
+        if self._host.files.exists(path):
+            LOG.info("Using the root disk that is there already: %s", path, instance=instance)
+            size_now = self._host.disks.info(path).virtual_size_bytes
+        elif CONF.use_cow_images:
+            self._host.disks.create_differencing(path, image.path)
+            size_now = image.virtual_size_bytes
+        else:
+            self._host.files.copy_on_host(image.path, path)
+            size_now = image.virtual_size_bytes
+        if size_now < size_bytes:
+            self._host.disks.resize(path, size_bytes)
+
+    def _undo(self, instance: Instance, *, keep_files: bool) -> None:
+        try:
+            self._remove(instance.uuid, instance.name, destroy_disks=not keep_files)
+        except (CimError, exception.NovaException) as error:
+            LOG.warning(
+                "What the failed build made could not be removed yet; it is tried again with every resource report: %s",
+                error,
+                instance=instance,
+            )
+            self._leftovers.remember(instance.uuid, instance.name)
+
+    @in_novas_words
+    def destroy(self, instance: Instance, *, destroy_disks: bool) -> None:
+        """Removes the machine and, if asked, its files. What is gone already is fine."""
+        with utils.synchronized(_lock_name(instance.uuid)):
+            self._remove(instance.uuid, instance.name, destroy_disks=destroy_disks)
+
+    @in_novas_words
+    def cleanup(self, instance: Instance, network_info: Sequence[network_model.VIF]) -> None:
+        """What is left to do for an instance that lives on another host now: its ports here are disconnected."""
+        self._ports.unplug(instance, network_info)
+
+    def remove_leftovers(self) -> None:
+        """Removes the remains of failed builds; what cannot be removed now is tried again next time."""
+        for uuid, name in self._leftovers.all():
+            with utils.synchronized(_lock_name(uuid)):
+                if uuid not in self._leftovers:
+                    continue
+                try:
+                    self._remove(uuid, name, destroy_disks=True)
+                except CimError as error:
+                    LOG.warning("The remains of instance %s cannot be removed yet: %s", uuid, error)
+                    return
+                LOG.info("The remains of instance %s were removed", uuid)
+
+    def _remove(self, uuid: str, name: str, *, destroy_disks: bool) -> None:
+        machine = self._host.machines.find(name)
+        if machine is not None:
+            if names.owner(machine.notes) != uuid:
+                # The folder of that name is the foreign machine's as well.
+                LOG.warning("Machine %s does not belong to instance %s: it is left alone", name, uuid)
+                self._leftovers.forget(uuid)
+                return
+            self._console.ignore(uuid)
+            self._host.machines.destroy(machine.machine_id)
+        if destroy_disks:
+            instances_path = self._settings.instances_path
+            self._host.files.delete_tree(names.instance_folder(instances_path, name))
+            self._host.files.delete_tree(names.revert_folder(instances_path, name))
+            self._console.forget(uuid)
+        self._leftovers.forget(uuid)
+
+
+def _lock_name(instance_uuid: str) -> str:
+    return f"{instance_uuid}-hyperv"
+
+
+def _root_size(instance: Instance, image: CachedImage) -> int:
+    """The root disk's virtual size: the flavor's, and the image's own where the flavor says 0.
+
+    :raises nova.exception.FlavorDiskSmallerThanImage: the image does not fit.
+    """
+    size_bytes = instance.flavor.root_gb * _GIB or image.virtual_size_bytes
+    if size_bytes < image.virtual_size_bytes:
+        raise exception.FlavorDiskSmallerThanImage(flavor_size=size_bytes, image_size=image.virtual_size_bytes)
+    return size_bytes

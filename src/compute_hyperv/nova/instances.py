@@ -1,0 +1,101 @@
+"""Which machine on the host is which instance in Nova, and in which state.
+
+A machine is an instance's where its name is the instance's and its first note is the instance's UUID. A machine that
+only has the name belongs to somebody else (another cloud, an administrator) and is left alone by everything in this
+package.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nova import exception
+from nova.compute import power_state
+from nova.objects.instance import Instance
+from nova.virt.hardware import InstanceInfo
+
+from compute_hyperv.host.model import MachineState, MachineSummary
+from compute_hyperv.nova import names
+from compute_hyperv.nova.errors import in_novas_words
+
+if TYPE_CHECKING:
+    from compute_hyperv.host.host import HyperVHost
+
+# Every state that is not here is on its way to another one, or unknown. Such a machine counts as running: Nova's
+# periodic task would stop one that is reported as anything else (bug 1660978).
+POWER_STATES: Mapping[MachineState, int] = {
+    MachineState.RUNNING: power_state.RUNNING,
+    MachineState.OFF: power_state.SHUTDOWN,
+    MachineState.PAUSED: power_state.PAUSED,
+    MachineState.SAVED: power_state.SUSPENDED,
+    MachineState.FAST_SAVED: power_state.SUSPENDED,
+}
+
+# How old the state of all machines may be for get_info(use_cache=True). Nova's periodic task asks for all its instances
+# one by one within a few seconds: one query answers all of them.
+STATE_AGE_S = 5.0
+
+
+def nova_power_state(state: MachineState) -> int:
+    return POWER_STATES.get(state, power_state.RUNNING)
+
+
+class Instances:
+    def __init__(self, host: HyperVHost) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._seen: dict[str, MachineSummary] = {}  # by UUID of the instance
+        self._seen_at = float("-inf")
+
+    def find(self, instance: Instance) -> MachineSummary | None:
+        """The instance's machine; None where there is none, or only a foreign one of that name."""
+        machine = self._host.machines.find(instance.name)
+        return machine if machine and names.owner(machine.notes) == instance.uuid else None
+
+    def require(self, instance: Instance) -> MachineSummary:
+        """:raises nova.exception.InstanceNotFound: it has no machine."""
+        machine = self.find(instance)
+        if machine is None:
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
+        return machine
+
+    def machine_id(self, instance: Instance) -> str:
+        return self.require(instance).machine_id
+
+    def ours(self) -> dict[str, MachineSummary]:
+        """All machines that Nova made, by the UUID of their instance."""
+        found = {}
+        for machine in self._host.machines.list(with_notes=True):
+            uuid = names.owner(machine.notes)
+            if uuid:
+                found[uuid] = machine
+        return found
+
+    @in_novas_words
+    def list_names(self) -> list[str]:
+        return [machine.name for machine in self.ours().values()]
+
+    @in_novas_words
+    def list_uuids(self) -> list[str]:
+        return list(self.ours())
+
+    @in_novas_words
+    def exists(self, instance: Instance) -> bool:
+        return self.find(instance) is not None
+
+    @in_novas_words
+    def info(self, instance: Instance, *, use_cache: bool) -> InstanceInfo:
+        """:raises nova.exception.InstanceNotFound: it has no machine."""
+        machine = self._recently_seen(instance) if use_cache else None
+        machine = machine or self.require(instance)
+        return InstanceInfo(nova_power_state(machine.state), internal_id=machine.machine_id)
+
+    def _recently_seen(self, instance: Instance) -> MachineSummary | None:
+        with self._lock:
+            if time.monotonic() - self._seen_at > STATE_AGE_S:
+                self._seen = self.ours()
+                self._seen_at = time.monotonic()
+            return self._seen.get(instance.uuid)

@@ -1,0 +1,111 @@
+"""Power: on, off (softly first, where Nova gives time for it), reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import nova.conf
+from nova import exception
+from nova.objects.instance import Instance
+from oslo_log import log as logging
+
+from compute_hyperv.cim.errors import CimError, MethodFailed, NotFound
+from compute_hyperv.host.model import MachineState, MachineSummary
+from compute_hyperv.nova.console import ConsoleLogs, log_pipe
+from compute_hyperv.nova.errors import in_novas_words
+from compute_hyperv.nova.instances import Instances
+
+if TYPE_CHECKING:
+    from compute_hyperv.host.host import HyperVHost
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# A guest can only be asked to shut down while it runs.
+_GUEST_LISTENS = frozenset({MachineState.RUNNING, MachineState.STARTING, MachineState.RESUMING})
+_CAN_BE_RESET = frozenset({MachineState.RUNNING, MachineState.PAUSED})
+
+
+class Power:
+    def __init__(self, host: HyperVHost, instances: Instances, console: ConsoleLogs) -> None:
+        self._host = host
+        self._instances = instances
+        self._console = console
+
+    @in_novas_words
+    def on(self, instance: Instance) -> None:
+        """Starts the machine; a running one is fine.
+
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        :raises nova.exception.InstancePowerOnFailure: the host could not.
+        """
+        self._start(instance, self._instances.machine_id(instance))
+
+    @in_novas_words
+    def off(self, instance: Instance, timeout_s: int = 0) -> None:
+        """Shuts the guest down within ``timeout_s``, or turns the machine off where it does not obey or that is 0.
+
+        A machine that is gone is off.
+
+        :raises nova.exception.InstancePowerOffFailure: the host could not.
+        """
+        machine = self._instances.find(instance)
+        if machine is None:
+            LOG.info("There is no machine to power off", instance=instance)
+            return
+        if machine.state is not MachineState.OFF and not self._shut_down(instance, machine, timeout_s):
+            try:
+                self._host.machines.turn_off(machine.machine_id)
+            except NotFound:
+                LOG.info("The machine vanished while it was powered off", instance=instance)
+            except MethodFailed as error:
+                raise exception.InstancePowerOffFailure(reason=str(error)) from error
+        self._console.ignore(instance.uuid)
+
+    @in_novas_words
+    def reboot(self, instance: Instance, *, soft: bool, repair: Callable[[], None]) -> None:
+        """A soft reboot shuts the guest down and starts it again; where the guest does not obey, or for a hard one, the
+        machine is reset. One that is off is started.
+
+        :param repair: puts right what a start depends on (its ports); done before a reset or start.
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        :raises nova.exception.InstanceRebootFailure: the host could not.
+        """
+        machine = self._instances.require(instance)
+        try:
+            if soft and self._shut_down(instance, machine, CONF.hyperv.wait_soft_reboot_seconds):
+                repair()
+                self._start(instance, machine.machine_id)
+                return
+            repair()
+            if machine.state in _CAN_BE_RESET:
+                self._host.machines.reset(machine.machine_id)
+                self._console.watch(instance.uuid, log_pipe(instance))
+            else:
+                self._start(instance, machine.machine_id)
+        except MethodFailed as error:
+            raise exception.InstanceRebootFailure(reason=str(error)) from error
+
+    def _start(self, instance: Instance, machine_id: str) -> None:
+        # The reader knocks at the pipe already while the machine starts, so that it misses little of the first output.
+        self._console.watch(instance.uuid, log_pipe(instance))
+        try:
+            self._host.machines.start(machine_id)
+        except CimError as error:
+            self._console.ignore(instance.uuid)
+            if isinstance(error, MethodFailed):
+                raise exception.InstancePowerOnFailure(reason=str(error)) from error
+            raise
+
+    def _shut_down(self, instance: Instance, machine: MachineSummary, timeout_s: int) -> bool:
+        if timeout_s <= 0 or machine.state not in _GUEST_LISTENS:
+            return False
+        try:
+            obeyed = self._host.machines.shutdown(machine.machine_id, timeout_s)
+        except MethodFailed as error:
+            LOG.info("The guest cannot be asked to shut down: %s", error, instance=instance)
+            return False
+        if not obeyed:
+            LOG.warning("The guest did not shut down within %s s", timeout_s, instance=instance)
+        return obeyed
