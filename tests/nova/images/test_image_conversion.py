@@ -9,6 +9,7 @@ import pytest
 from nova import exception
 
 from compute_hyperv.nova.images import conversion, inspection, vhdx
+from compute_hyperv.nova.options import CONF
 from tests.nova.images import image_builders as build
 
 MIB = build.MIB
@@ -83,9 +84,17 @@ def test_conversion_that_would_fill_the_disk_is_stopped(tmp_path: Path, monkeypa
     assert not (tmp_path / "out.vhdx").exists()
 
 
-def test_conversion_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "_BASE_TIMEOUT_S", 0)
-    monkeypatch.setattr(conversion, "_TIMEOUT_S_PER_GIB", 0.001)
-    with pytest.raises(exception.ImageUnacceptable, match="within"):
-        conversion.to_dynamic_vhdx(inspected(tmp_path, "raw"), tmp_path / "out.vhdx", image_id=IMAGE_ID)
-    assert not (tmp_path / "out.vhdx").exists()
+def test_conversion_that_takes_too_long_is_stopped_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = inspected(tmp_path, "raw")
+    slow = tmp_path / "slow-qemu-img"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(conversion, "_BASE_TIMEOUT_S", 1)
+    monkeypatch.setattr(conversion, "_TIMEOUT_S_PER_GIB", 0)
+    CONF.set_override("qemu_img_cmd", str(slow), group="hyperv")
+    try:
+        with pytest.raises(exception.ImageUnacceptable, match="within 1 s"):
+            conversion.to_dynamic_vhdx(image, tmp_path / "out.vhdx", image_id=IMAGE_ID)
+    finally:
+        CONF.clear_override("qemu_img_cmd", group="hyperv")
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()

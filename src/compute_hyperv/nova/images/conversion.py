@@ -62,7 +62,7 @@ def _convert(image: InspectedImage, target: Path, image_id: str) -> None:
     timeout_s = _BASE_TIMEOUT_S + _TIMEOUT_S_PER_GIB * gib
     try:
         with compute_utils.disk_ops_semaphore:
-            processutils.execute(*command, prlimit=_limits(image, target.parent), timeout=timeout_s)
+            processutils.execute(*command, prlimit=_limits(image, target.parent), timeout=timeout_s, on_completion=_end)
     except processutils.ProcessExecutionError as error:
         LOG.warning("qemu-img could not convert image %s: %s", image_id, error)
         reason = (error.stderr or "").strip().splitlines()[-1:] or [f"exit code {error.exit_code}"]
@@ -79,10 +79,18 @@ def _convert(image: InspectedImage, target: Path, image_id: str) -> None:
         ) from None
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """oslo lets a process that took too long go on."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
 def _source_arguments(image: InspectedImage) -> tuple[str, ...]:
     if image.qemu_format == "vpc":
         # Else qemu goes by the geometry for some creators and cuts the disk's end off; Hyper-V goes by the footer.
-        return ("--image-opts", f"driver=vpc,force_size_calc=current_size,file.driver=file,file.filename={image.path}")
+        name = str(image.path).replace(",", ",,")
+        return ("--image-opts", f"driver=vpc,force_size_calc=current_size,file.driver=file,file.filename={name}")
     return ("-f", image.qemu_format, str(image.path))
 
 
