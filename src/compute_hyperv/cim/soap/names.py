@@ -30,6 +30,7 @@ PREFIXES = {
 
 ANONYMOUS = f"{ADDRESSING}/role/anonymous"
 WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
+SELECTOR_FILTER = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter"
 FAULT_DETAIL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"
 
 GET = f"{TRANSFER}/Get"

@@ -91,6 +91,7 @@ class Enumerate:
     """Starts an enumeration: of a class, or with a filter (then ``class_name`` is ``*``).
 
     :param filter: the text of the filter, in ``dialect``.
+    :param selectors: the property values of a filter in the dialect ``names.SELECTOR_FILTER``, which has no text.
     :param optimize: the first items shall come with the answer.
     :param max_elements: the largest number of items in the answer.
     """
@@ -102,6 +103,7 @@ class Enumerate:
     mode: EnumerationMode = EnumerationMode.OBJECT
     optimize: bool = False
     max_elements: int = 1
+    selectors: Mapping[str, KeyValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,9 @@ def _enumerate(request: Enumerate) -> str:
         parts.append(f"<w:MaxElements>{request.max_elements}</w:MaxElements>")
     if request.mode:
         parts.append(f"<w:EnumerationMode>{request.mode}</w:EnumerationMode>")
-    if request.filter:
-        parts.append(f'<w:Filter Dialect="{xml.attribute(request.dialect)}">{xml.text(request.filter)}</w:Filter>')
+    if request.filter or request.selectors:
+        content = xml.text(request.filter) + references.write_selectors(request.selectors)
+        parts.append(f'<w:Filter Dialect="{xml.attribute(request.dialect)}">{content}</w:Filter>')
     return f"<n:Enumerate>{''.join(parts)}</n:Enumerate>"
 
 
@@ -285,6 +288,7 @@ def _read_enumerate(target: CimReference, body: xml.Element | None) -> Enumerate
         mode=EnumerationMode(mode),
         optimize=element.find(f"{_W}OptimizeEnumeration") is not None,
         max_elements=_number(element.findtext(f"{_W}MaxElements") or "1"),
+        selectors={} if stated is None else references.read_selectors(stated.find(f"{_W}SelectorSet")),
     )
 
 
