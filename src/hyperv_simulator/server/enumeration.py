@@ -21,6 +21,7 @@ ENUMERATION_TIMEOUT_S = 60.0
 MAX_BATCH_ITEMS = 32_000
 
 _Item = TypeVar("_Item")
+_Packed = TypeVar("_Packed")
 
 
 class ContextLost(Exception):
@@ -32,13 +33,14 @@ class ItemTooBig(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(Generic[_Item]):
+class Batch(Generic[_Packed]):
     """What one answer carries.
 
+    :param items: in the form in which they go out.
     :param context: for the next Pull; None at the end of the sequence.
     """
 
-    items: Sequence[_Item]
+    items: Sequence[_Packed]
     context: str | None
 
 
@@ -47,10 +49,14 @@ class _Cursor(Generic[_Item]):
     items: Sequence[_Item]
     position: int
     used_at: float
+    label: str
 
 
-class Enumerations(Generic[_Item]):
+class Enumerations(Generic[_Item, _Packed]):
     """The open enumerations of one host. Safe for threads.
+
+    A ``pack`` function is given the next items and puts as many of them, from the first on, into the form in which they
+    go out as fit into the answer. ``label`` is whatever the opener wants to recognise an enumeration by.
 
     :param clock: seconds, monotonic.
     """
@@ -60,29 +66,42 @@ class Enumerations(Generic[_Item]):
         self._lock = threading.Lock()
         self._cursors: dict[str, _Cursor[_Item]] = {}
 
-    def open(self, items: Sequence[_Item]) -> str:
+    def open(self, items: Sequence[_Item], label: str = "") -> str:
         """A context from which all of these can be pulled."""
-        return self._keep(_Cursor(items, 0, self._clock()))
+        return self._keep(_Cursor(items, 0, self._clock(), label))
 
-    def first(self, items: Sequence[_Item], max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
-        """The first batch of an optimized enumeration, without a Pull."""
-        return self._batch(_Cursor(items, 0, self._clock()), max_elements, fit)
+    def first(
+        self,
+        items: Sequence[_Item],
+        max_elements: int,
+        pack: Callable[[Sequence[_Item]], Sequence[_Packed]],
+        label: str = "",
+    ) -> Batch[_Packed]:
+        """The first batch of an optimized enumeration, without a Pull. Raises ItemTooBig."""
+        return self._batch(_Cursor(items, 0, self._clock(), label), max_elements, pack)
 
-    def next(self, context: str, max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
+    def next(
+        self, context: str, max_elements: int, pack: Callable[[Sequence[_Item]], Sequence[_Packed]]
+    ) -> Batch[_Packed]:
         """The next batch.
 
         :param max_elements: at most this many items.
-        :param fit: how many of these, from the first on, fit into the answer.
         :raises ContextLost: see there.
         :raises ItemTooBig: not even one fits. The context is kept: the client may pull again with more room.
         """
         cursor = self._take(context)
         try:
-            return self._batch(cursor, max_elements, fit)
+            return self._batch(cursor, max_elements, pack)
         except ItemTooBig:
             with self._lock:
                 self._cursors[_key(context)] = cursor
             raise
+
+    def label(self, context: str) -> str:
+        """What an enumeration was opened with; empty for an unknown one."""
+        with self._lock:
+            cursor = self._cursors.get(_key(context))
+        return cursor.label if cursor else ""
 
     def release(self, context: str) -> None:
         """Forgets an enumeration. Raises ContextLost where there is none."""
@@ -93,15 +112,16 @@ class Enumerations(Generic[_Item]):
         with self._lock:
             return len(self._cursors)
 
-    def _batch(self, cursor: _Cursor[_Item], max_elements: int, fit: Callable[[Sequence[_Item]], int]) -> Batch[_Item]:
-        end = cursor.position + min(max_elements, MAX_BATCH_ITEMS)
-        candidates = cursor.items[cursor.position : end]
-        count = fit(candidates)
-        if candidates and count == 0:
+    def _batch(
+        self, cursor: _Cursor[_Item], max_elements: int, pack: Callable[[Sequence[_Item]], Sequence[_Packed]]
+    ) -> Batch[_Packed]:
+        candidates = cursor.items[cursor.position : cursor.position + min(max_elements, MAX_BATCH_ITEMS)]
+        packed = pack(candidates)
+        if candidates and not packed:
             raise ItemTooBig
-        cursor.position += count
+        cursor.position += len(packed)
         done = cursor.position >= len(cursor.items)
-        return Batch(candidates[:count], None if done else self._keep(cursor))
+        return Batch(packed, None if done else self._keep(cursor))
 
     def _keep(self, cursor: _Cursor[_Item]) -> str:
         context = f"uuid:{str(uuid.uuid4()).upper()}"

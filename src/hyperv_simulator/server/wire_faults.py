@@ -1,0 +1,132 @@
+"""The faults that WinRM itself answers with, before or after WMI is asked: one function per situation.
+
+Codes, subcodes and details: MS-WSMV, DSP0226 and the fault table of ``cim``. Where the table has a code without a
+subcode, the subcode is an assumption and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compute_hyperv.cim.soap.faults import ProviderFault, SoapFault, known_codes
+
+_ACCESS_DENIED = 5
+_INTERNAL = "ERROR_INTERNAL_ERROR"
+# The quota codes that current Windows uses (wsman-cim 7); the table knows only the older one for the subcode.
+_QUOTA_CODES = (2150859173, 2150859174, 2150859175, 2150859176)
+
+
+def _built(error: str, subcode: str, detail: str, message: str) -> SoapFault:
+    return SoapFault("Sender", subcode, message, fault_detail=detail, wsman_code=known_codes()[error])
+
+
+def class_with_wql() -> SoapFault:
+    """A WQL filter goes with the class ``*`` and no keys. The subcode is an assumption (wsman-cim 11, point 1)."""
+    return _built(
+        "ERROR_WSMAN_INVALID_URI_WMI_ENUM_WQL",
+        "n:CannotProcessFilter",
+        "",
+        "The resource URI for an enumeration operation with WQL filter must not contain keys and the class name "
+        "must be '*' (star).",
+    )
+
+
+def all_classes_without_filter() -> SoapFault:
+    """The class ``*`` can only be queried (assumption: the fault for a missing filter)."""
+    return SoapFault.known("ERROR_WSMAN_ENUMERATE_CANNOT_PROCESS_FILTER")
+
+
+def enumerate_with_keys() -> SoapFault:
+    """The subcode is an assumption."""
+    return _built(
+        "ERROR_WSMAN_ENUMERATE_WMI_INVALID_KEY",
+        "w:InvalidSelectors",
+        "UnexpectedSelectors",
+        "The resource URI for an Enumerate operation must not contain keys.",
+    )
+
+
+def other_namespace_selected() -> SoapFault:
+    """``__cimnamespace`` contradicts the resource URI (MS-WSMV notes 45, 46). The subcode is an assumption."""
+    return _built(
+        "ERROR_WSMAN_DIFFERENT_CIM_SELECTOR",
+        "w:InvalidSelectors",
+        "InvalidValue",
+        "The resource URI and __cimnamespace selector attempted to use different namespaces.",
+    )
+
+
+def unknown_dialect() -> SoapFault:
+    """The filter dialect is not one that this host has."""
+    return SoapFault.known("ERROR_WSMAN_ENUMERATE_FILTER_DIALECT_REQUESTED_UNAVAILABLE")
+
+
+def bad_selector_filter(why: str) -> SoapFault:
+    """MS-WSMV 3.1.4.1.13."""
+    fault = SoapFault.known("ERROR_WSMAN_ENUMERATE_CANNOT_PROCESS_FILTER")
+    return replace(fault, message=f"{fault.message} {why}")
+
+
+def context_lost() -> SoapFault:
+    return SoapFault.known("ERROR_WSMAN_ENUMERATE_INVALID_ENUMERATION_CONTEXT")
+
+
+def envelope_size_too_small() -> SoapFault:
+    """The client's MaxEnvelopeSize is below 8192 (MS-WSMV 3.1.4.1.7)."""
+    return SoapFault.known("ERROR_WSMAN_MIN_ENVELOPE_SIZE")
+
+
+def answer_too_big() -> SoapFault:
+    """The answer is larger than the client's MaxEnvelopeSize."""
+    return SoapFault.known("ERROR_WSMAN_MAX_ENVELOPE_SIZE_EXCEEDED")
+
+
+def locale_not_understood() -> SoapFault:
+    """Locale or DataLocale with mustUnderstand (MS-WSMV 3.1.4.1.8 and 9)."""
+    return SoapFault.known("ERROR_WSMAN_MUSTUNDERSTAND_ON_LOCALE_UNSUPPORTED")
+
+
+def fragment_transfer_not_supported() -> SoapFault:
+    return SoapFault.known("ERROR_WSMAN_FRAGMENT_TRANSFER_NOT_SUPPORTED")
+
+
+def header_not_understood(name: str) -> SoapFault:
+    """A header block that must be understood is unknown (SOAP 1.2 part 1, 5.4.8)."""
+    fault = SoapFault.known("ERROR_WSMAN_SOAP_FAULT_MUST_UNDERSTAND")
+    return replace(fault, message=f"{fault.message} {name}")
+
+
+def timed_out() -> SoapFault:
+    """The operation did not end within OperationTimeout."""
+    return SoapFault.known("ERROR_WSMAN_OPERATION_TIMEDOUT")
+
+
+def schema_violated(why: str) -> SoapFault:
+    """The message is no SOAP, or not what the schema allows."""
+    fault = SoapFault.known("ERROR_WSMAN_SCHEMA_VALIDATION_ERROR")
+    return replace(fault, message=f"{fault.message} {why}")
+
+
+def internal_error() -> SoapFault:
+    """A defect of the simulator, or something that it does not know how to answer."""
+    return SoapFault.known(_INTERNAL, "An internal error occurred.")
+
+
+def with_code(code: int, message: str) -> SoapFault:
+    """The fault of a code, as a fault rule asks for it.
+
+    A code of the WS-Man table becomes that fault; any other is taken for what WMI answered (an HRESULT), in the
+    provider's part of an internal error.
+    """
+    if code in _QUOTA_CODES:
+        return replace(SoapFault.known("ERROR_WSMAN_QUOTA_LIMIT", message), wsman_code=code)
+    for name, number in known_codes().items():
+        if number == code:
+            try:
+                return SoapFault.known(name, message)
+            except KeyError:
+                break  # a code without a subcode of its own
+    if code == _ACCESS_DENIED:
+        return SoapFault("Sender", "w:AccessDenied", message or "Access is denied.", wsman_code=code)
+    text = message or "Generic failure."
+    return SoapFault("Receiver", "w:InternalError", text, wsman_code=code, provider=ProviderFault(code, text))

@@ -1,0 +1,309 @@
+"""WS-Management operations on a host's CIM service: one SOAP message in, one out.
+
+What lives here and only here: which operation calls what, the limits that a message sets for its answer, and fault
+rules on the wire. Bytes become values and back in ``compute_hyperv.cim.soap``, what is found or done is decided by
+``CimService``.
+
+HTTP status of a fault: 400 where the message itself is at fault (no SOAP, schema violated), else 500. Clients accept
+both (wsman-cim 1); which of them Windows chooses for which fault is an assumption.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from compute_hyperv.cim.errors import CimError, ProtocolError
+from compute_hyperv.cim.soap.faults import SoapFault, encode_fault
+from compute_hyperv.cim.soap.requests import (
+    Create,
+    Delete,
+    Enumerate,
+    Get,
+    Identify,
+    Invoke,
+    Pull,
+    Put,
+    Release,
+    Request,
+    RequestHeader,
+    decode_request,
+)
+from compute_hyperv.cim.soap.responses import (
+    CreateResponse,
+    DeleteResponse,
+    GetResponse,
+    IdentifyResponse,
+    InvokeResponse,
+    PutResponse,
+    Response,
+    encode_response,
+)
+from hyperv_simulator.fault_rules import Action, FaultRule, FaultRules
+from hyperv_simulator.request_log import LoggedRequest, RequestLog
+from hyperv_simulator.server import wire_faults
+from hyperv_simulator.server.endpoint import SoapAnswer
+from hyperv_simulator.server.enumerating import Enumerating
+from hyperv_simulator.server.http import Disconnect
+from hyperv_simulator.service import Caller, CimService
+
+_log = logging.getLogger(__name__)
+
+MAX_TIMEOUT_S = 60.0  # MaxTimeoutms (MS-WSMV 2.2.4.10)
+_MIN_ENVELOPE_BYTES = 8192  # MS-WSMV 3.1.4.1.7
+
+# Header blocks that may be marked as mandatory. MS-WSMV 2.2.4 and 2.2.3.
+_UNDERSTOOD = frozenset(
+    {
+        "To",
+        "From",
+        "ReplyTo",
+        "FaultTo",
+        "RelatesTo",
+        "Action",
+        "MessageID",
+        "ResourceURI",
+        "SelectorSet",
+        "OptionSet",
+        "MaxEnvelopeSize",
+        "OperationTimeout",
+        "SessionId",
+        "OperationID",
+        "SequenceId",
+        "ActivityId",
+    }
+)
+_LOCALES = frozenset({"Locale", "DataLocale"})
+_ACTIONS: dict[type[Request], Action] = {
+    Identify: "identify",
+    Get: "get",
+    Put: "put",
+    Create: "create",
+    Delete: "delete",
+    Invoke: "invoke",
+    Enumerate: "enumerate",
+    Pull: "pull",
+    Release: "release",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostIdentity:
+    """What the wire says about the host.
+
+    :param name: computer name, the ``Machine`` of every fault.
+    :param os_version: ``10.0.20348``.
+    """
+
+    name: str
+    os_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a request is about, as fault rules and the log see it."""
+
+    action: Action
+    class_name: str = ""
+    method: str = ""
+    query: str = ""
+
+
+class WsManService:
+    """Answers SOAP for one host. Safe for threads.
+
+    :param max_envelope_bytes: MaxEnvelopeSizekb × 1024, for answers.
+    :param pause: waits that many seconds, or until the host stops.
+    """
+
+    def __init__(
+        self,
+        identity: HostIdentity,
+        service: CimService,
+        *,
+        faults: FaultRules,
+        requests: RequestLog,
+        max_envelope_bytes: int,
+        pause: Callable[[float], object],
+    ) -> None:
+        self._identity = identity
+        self._service = service
+        self._faults = faults
+        self._requests = requests
+        self._max_envelope_bytes = max_envelope_bytes
+        self._pause = pause
+        self._enumerating = Enumerating(service)
+
+    def answer(self, message: bytes, user: str | None) -> SoapAnswer:
+        """The answer to one message.
+
+        :param user: who sent it; None for an anonymous Identify.
+        :raises Disconnect: a fault rule cuts the connection.
+        """
+        started = time.monotonic()
+        try:
+            header, request = decode_request(message)
+        except SoapFault as fault:
+            return self._fault(fault)
+        except ProtocolError as error:
+            return self._fault(wire_faults.schema_violated(error.message))
+        if user is None and not isinstance(request, Identify):
+            return SoapAnswer(401)
+        subject = self._subject(request)
+        outcome, answer = "ok", SoapAnswer(500)
+        try:
+            outcome, answer = self._under_rules(header, request, subject, user)
+        except Disconnect:
+            outcome = "dropped"
+            raise
+        finally:
+            size_out, duration = len(answer.body), time.monotonic() - started
+            self._requests.add(
+                self._identity.name,
+                LoggedRequest(
+                    subject.action,
+                    subject.class_name,
+                    subject.method,
+                    subject.query,
+                    len(message),
+                    size_out,
+                    duration,
+                    outcome,
+                ),
+            )
+        return answer
+
+    # Fault rules
+
+    def _under_rules(
+        self, header: RequestHeader, request: Request, subject: _Subject, user: str | None
+    ) -> tuple[str, SoapAnswer]:
+        """What the rules leave of the request's answer: outcome for the log, and the answer."""
+        rules = self._faults.for_request(subject.action, subject.class_name, subject.method)
+        delay_s = sum(rule.delay_ms for rule in rules if rule.effect == "delay") / 1000
+        rule = next((rule for rule in rules if rule.effect != "delay"), None)
+        limit_s = min(header.operation_timeout_s or MAX_TIMEOUT_S, MAX_TIMEOUT_S)
+        if delay_s:
+            self._pause(min(delay_s, limit_s))
+        if rule is not None and rule.effect != "drop-after":
+            return self._instead(rule, header)
+        outcome, answer = self._judged(header, request, user)
+        if rule is not None:
+            raise Disconnect
+        if delay_s > limit_s:
+            # Windows gives up waiting, not working: what was asked for has taken effect.
+            return "timed out", self._fault(wire_faults.timed_out(), header.message_id)
+        return outcome, answer
+
+    def _instead(self, rule: FaultRule, header: RequestHeader) -> tuple[str, SoapAnswer]:
+        """What a rule makes of a request that is not to be processed."""
+        if rule.effect == "drop-before":
+            raise Disconnect
+        if rule.effect == "http-500":
+            return "http 500", SoapAnswer(500)
+        fault = wire_faults.with_code(rule.code, rule.message)
+        return f"fault {rule.code}", self._fault(fault, header.message_id)
+
+    def _subject(self, request: Request) -> _Subject:
+        action = _ACTIONS[type(request)]
+        match request:
+            case Invoke(reference, method):
+                return _Subject(action, reference.class_name, method)
+            case Get(reference) | Put(reference) | Delete(reference):
+                return _Subject(action, reference.class_name)
+            case Create(instance):
+                return _Subject(action, instance.class_name)
+            case Enumerate():
+                return _Subject(action, self._enumerating.class_asked_for(request), query=request.filter)
+            case Pull() | Release():
+                return _Subject(action, self._enumerating.class_of_context(request.context))
+        return _Subject(action)
+
+    # Operations
+
+    def _judged(self, header: RequestHeader, request: Request, user: str | None) -> tuple[str, SoapAnswer]:
+        """The request processed, whatever comes of it."""
+        try:
+            limit = self._check(header)
+            body = encode_response(self._operate(header, request, user, limit), header.message_id)
+            if len(body) > limit:
+                raise wire_faults.answer_too_big()
+        except SoapFault as fault:
+            return f"fault {fault.innermost_code}", self._fault(fault, header.message_id)
+        except CimError as error:
+            # The request was readable and CimService raises faults only: so a provider gave what the schema forbids.
+            _log.error("%s: an answer can't be written: %s", self._identity.name, error)
+            return "internal error", self._fault(wire_faults.internal_error(), header.message_id)
+        except Exception:
+            # A defect must not end the connection without an answer: the client would take it for a network problem.
+            _log.exception("%s: internal error", self._identity.name)
+            return "internal error", self._fault(wire_faults.internal_error(), header.message_id)
+        return "ok", SoapAnswer(200, body)
+
+    def _check(self, header: RequestHeader) -> int:
+        """Judges the header; the largest answer that is allowed."""
+        if header.must_understand & _LOCALES:
+            raise wire_faults.locale_not_understood()
+        if "FragmentTransfer" in header.must_understand:
+            raise wire_faults.fragment_transfer_not_supported()
+        unknown = header.must_understand - _UNDERSTOOD
+        if unknown:
+            raise wire_faults.header_not_understood(", ".join(sorted(unknown)))
+        if header.max_envelope_bytes is None:
+            return self._max_envelope_bytes
+        if header.max_envelope_bytes < _MIN_ENVELOPE_BYTES:
+            raise wire_faults.envelope_size_too_small()
+        return min(header.max_envelope_bytes, self._max_envelope_bytes)
+
+    def _operate(self, header: RequestHeader, request: Request, user: str | None, limit: int) -> Response:
+        if isinstance(request, Identify):
+            version = "0.0.0" if user is None else self._identity.os_version
+            return IdentifyResponse(product_version=f"OS: {version} SP: 0.0 Stack: 3.0")
+        self._check_namespace_selector(header, request)
+        match request:
+            case Get(reference):
+                return GetResponse(self._service.get(reference))
+            case Put(reference, instance):
+                self._service.put(reference, instance)
+                return PutResponse(self._service.get(reference))
+            case Create(instance):
+                return CreateResponse(self._service.create(instance))
+            case Delete(reference):
+                self._service.delete(reference)
+                return DeleteResponse()
+            case Invoke(reference, method, parameters):
+                outputs = self._service.invoke(reference, method, dict(parameters), Caller(user or ""))
+                return InvokeResponse(reference, method, outputs)
+            case Enumerate():
+                return self._enumerating.enumerate(request, header.selectors, limit)
+            case Pull():
+                return self._enumerating.pull(request, limit)
+            case Release():
+                return self._enumerating.release(request)
+
+    @staticmethod
+    def _check_namespace_selector(header: RequestHeader, request: Request) -> None:
+        """``__cimnamespace`` may repeat a WMI URI's namespace, not contradict it (MS-WSMV notes 45 and 46)."""
+        stated = next((value for name, value in header.selectors.items() if name.lower() == "__cimnamespace"), None)
+        if stated is None:
+            return
+        match request:
+            case Get(target) | Put(target) | Delete(target) | Invoke(target):
+                namespace = target.namespace
+            case Create(instance):
+                namespace = instance.namespace
+            case Enumerate() | Pull() | Release():
+                namespace = request.namespace
+            case _:
+                return
+        if not isinstance(stated, str) or stated.replace("\\", "/").lower() != namespace.lower():
+            raise wire_faults.other_namespace_selected()
+
+    def _fault(self, fault: SoapFault, relates_to: str = "") -> SoapAnswer:
+        complete = replace(
+            fault, machine=fault.machine or self._identity.name, relates_to=relates_to or fault.relates_to
+        )
+        status = 400 if fault.subcode == "w:SchemaValidationError" else 500
+        return SoapAnswer(status, encode_fault(complete))
