@@ -91,10 +91,9 @@ class Builder:
             self._make_room(instance)
             image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
             machine = spec.with_root_format(machine, instance, image.format)
-            root_bytes = _root_size(instance, image)
             found_files = self._host.files.exists(machine.folder)
             try:
-                self._make_files(instance, machine, image, root_bytes, injected_files, admin_password, network_info)
+                self._make_files(instance, machine, image, injected_files, admin_password, network_info)
                 with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
                     self._host.machines.create(machine)
                 if power_on:
@@ -118,30 +117,31 @@ class Builder:
         instance: Instance,
         machine: MachineSpec,
         image: CachedImage,
-        root_bytes: int,
         injected_files: Sequence[tuple[str, str]],
         admin_password: str | None,
         network_info: Sequence[network_model.VIF],
     ) -> None:
         self._host.files.make_folder(machine.folder)
-        self._make_root_disk(instance, machine.drives[0].path, image, root_bytes)
+        self._make_root_disk(instance, machine.drives[0].path, image)
         for drive in machine.drives[1:]:  # only the config drive can be there
             kind: Literal["iso", "vhd"] = "iso" if drive.kind is DriveKind.DVD else "vhd"
             content = config_drive.build(instance, injected_files, admin_password, network_info, kind)
             self._host.files.write(drive.path, content)
 
-    def _make_root_disk(self, instance: Instance, path: str, image: CachedImage, size_bytes: int) -> None:
+    def _make_root_disk(self, instance: Instance, path: str, image: CachedImage) -> None:
         if self._host.files.exists(path):
             LOG.info("Using the root disk that is there already: %s", path, instance=instance)
             size_now = self._host.disks.info(path).virtual_size_bytes
-        elif CONF.use_cow_images:
+        elif CONF.use_cow_images and image.format == "vhdx":  # a differencing VHD cannot grow
             self._host.disks.create_differencing(path, image.path)
             size_now = image.virtual_size_bytes
         else:
             self._host.files.copy_on_host(image.path, path)
             size_now = image.virtual_size_bytes
-        if size_now < size_bytes:
-            self._host.disks.resize(path, size_bytes)
+        # The image cache has refused images that are larger than that. 0 GB means as large as the image.
+        size_wanted = instance.flavor.root_gb * _GIB
+        if size_now < size_wanted:
+            self._host.disks.resize(path, size_wanted)
 
     def _undo(self, instance: Instance, *, keep_files: bool) -> None:
         try:
@@ -198,14 +198,3 @@ class Builder:
 
 def _lock_name(instance_uuid: str) -> str:
     return f"{instance_uuid}-hyperv"
-
-
-def _root_size(instance: Instance, image: CachedImage) -> int:
-    """The root disk's virtual size: the flavor's, and the image's own where the flavor says 0.
-
-    :raises nova.exception.FlavorDiskSmallerThanImage: the image does not fit.
-    """
-    size_bytes = instance.flavor.root_gb * _GIB or image.virtual_size_bytes
-    if size_bytes < image.virtual_size_bytes:
-        raise exception.FlavorDiskSmallerThanImage(flavor_size=size_bytes, image_size=image.virtual_size_bytes)
-    return size_bytes

@@ -1,0 +1,34 @@
+"""Failed builds whose remains are still on the host."""
+
+from __future__ import annotations
+
+import pytest
+
+from compute_hyperv.nova.leftovers import Leftovers
+
+
+@pytest.fixture
+def leftovers(tmp_path):
+    return Leftovers(tmp_path / "leftovers")
+
+
+def test_nothing_is_left_over_at_first(leftovers):
+    assert leftovers.all() == []
+    assert "uuid-1" not in leftovers
+
+
+def test_what_is_remembered_survives_a_restart(leftovers, tmp_path):
+    leftovers.remember("uuid-1", "instance-00000001")
+
+    assert Leftovers(tmp_path / "leftovers").all() == [("uuid-1", "instance-00000001")]
+
+
+def test_what_is_settled_is_forgotten(leftovers):
+    leftovers.remember("uuid-1", "instance-00000001")
+    leftovers.remember("uuid-2", "instance-00000002")
+
+    leftovers.forget("uuid-1")
+    leftovers.forget("never there")
+
+    assert leftovers.all() == [("uuid-2", "instance-00000002")]
+    assert "uuid-2" in leftovers
