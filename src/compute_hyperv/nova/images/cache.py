@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nova import exception
 from nova.image import glance
@@ -35,12 +35,14 @@ from oslo_log import log as logging
 from compute_hyperv.cim.errors import Busy, CimError
 from compute_hyperv.host import paths
 from compute_hyperv.host.errors import FileExists
-from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import DiskInfo, FileEntry
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.images import ageing, conversion, inspection
 from compute_hyperv.nova.images.inspection import unacceptable
 from compute_hyperv.nova.options import CONF
+
+if TYPE_CHECKING:
+    from compute_hyperv.host.host import HyperVHost
 
 LOG = logging.getLogger(__name__)
 IMAGE_API = glance.API()
