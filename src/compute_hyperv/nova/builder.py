@@ -67,7 +67,7 @@ class Builder:
         context: Any,
         instance: Instance,
         image_meta: ImageMeta,
-        injected_files: Sequence[tuple[str, str]],
+        injected_files: Sequence[tuple[str, bytes]],
         admin_password: str | None,
         network_info: Sequence[network_model.VIF],
         block_device_info: Mapping[str, Any] | None,
@@ -117,7 +117,7 @@ class Builder:
         instance: Instance,
         machine: MachineSpec,
         image: CachedImage,
-        injected_files: Sequence[tuple[str, str]],
+        injected_files: Sequence[tuple[str, bytes]],
         admin_password: str | None,
         network_info: Sequence[network_model.VIF],
     ) -> None:

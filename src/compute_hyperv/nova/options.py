@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nova.conf
 from nova import version
@@ -28,7 +29,7 @@ CONF = nova.conf.CONF
 _GONE_SINCE = "0.1.0"
 
 
-def _gone(reason: str) -> dict[str, object]:
+def _gone(reason: str) -> dict[str, Any]:
     return {"deprecated_for_removal": True, "deprecated_since": _GONE_SINCE, "deprecated_reason": reason}
 
 
@@ -46,7 +47,8 @@ Default: the value of ``[DEFAULT] host``, so that a service that is named after 
         default="Administrator",
         help="""
 Account on the Hyper-V host, ``name``, ``DOMAIN\\name`` or ``name@domain``. It must be a local administrator there:
-WinRM, the virtualization namespace and the administrative shares (``C$``) demand it.
+WinRM, the virtualization namespace and the administrative shares (``C$``) demand it. Empty: with Kerberos, the
+ticket that nova-compute's own account has.
 """,
     ),
     cfg.StrOpt("password", secret=True, help="Password of ``username``. ``password_file`` keeps it out of nova.conf."),
@@ -291,7 +293,7 @@ instances that are created from then on. Default False, as the retired driver ha
     ),
 ]
 
-COORDINATION_OPTS = [
+COORDINATION_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "backend_url", default="file:///C:/OpenStack/Lock", help="tooz URL of the lock service of clustered hosts."
     ),
@@ -375,7 +377,7 @@ class HostSettings:
     """Where a Hyper-V host is and how to get in."""
 
     server: str
-    username: str
+    username: str | None
     password: str | None = field(repr=False)
     winrm_scheme: str
     winrm_port: int | None
@@ -387,7 +389,7 @@ class HostSettings:
     winrm_connections: int
     winrm_timeout_s: int
     smb_port: int
-    smb_username: str
+    smb_username: str | None
     smb_password: str | None = field(repr=False)
     instances_path: str
     switches: tuple[tuple[str, str], ...]
@@ -404,7 +406,7 @@ def host_settings(conf: cfg.ConfigOpts, service_host: str) -> HostSettings:
     password = _password(group)
     return HostSettings(
         server=group.server or service_host,
-        username=group.username,
+        username=group.username or None,
         password=password,
         winrm_scheme=group.winrm_scheme,
         winrm_port=group.winrm_port,
@@ -416,7 +418,7 @@ def host_settings(conf: cfg.ConfigOpts, service_host: str) -> HostSettings:
         winrm_connections=group.winrm_connections,
         winrm_timeout_s=group.winrm_timeout,
         smb_port=group.smb_port,
-        smb_username=group.smb_username or group.username,
+        smb_username=group.smb_username or group.username or None,
         smb_password=group.smb_password or password,
         instances_path=_instances_path(conf),
         switches=tuple(_switch_mapping(entry) for entry in group.physical_network_vswitch_mappings),

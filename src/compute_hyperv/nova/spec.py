@@ -19,6 +19,7 @@ from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
 
 from compute_hyperv.host import paths, versions
+from compute_hyperv.host.errors import UnsupportedByHost
 from compute_hyperv.host.model import MachineSpec, Memory, Processor, SecureBootTemplate, SerialPort
 from compute_hyperv.nova import block_devices, names, refusals, vifs
 from compute_hyperv.nova.block_devices import Generation
@@ -217,6 +218,6 @@ def secure_boot_template(
 def _require(instance: Instance, host_version: versions.Version, feature: versions.Feature) -> None:
     try:
         versions.require(host_version, feature, host="this host")
-    except versions.UnsupportedByHost as error:
+    except UnsupportedByHost as error:
         # Not InstanceRefused: another host of the cloud may run a newer Windows, so Nova shall try.
         raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason=str(error)) from error
