@@ -17,6 +17,7 @@ from demo.settings import CHECKOUT, PORTS, SMB_PORT, WINRM_PORTS, DemoHost, Stat
 # More than there are cores: half of the steps wait for something.
 WORKERS = 4
 
+NOVA_CONTROLLERS = ("nova-conductor", "nova-scheduler")
 APIS = ("placement", "glance", "neutron", "nova")
 TABLES: tuple[tuple[str, Callable[[Processes, State], None]], ...] = (
     ("nova", tables.make_nova),
@@ -32,12 +33,13 @@ class Cloud:
         self._state = state
         self._hosts = hosts
         self._display = display
+        self._started_at = 0.0
         self.processes = Processes(state)
 
     @property
     def expected_programs(self) -> set[str]:
         return {
-            *("memcached", "mariadb", "epmd", "rabbitmq", "hyperv-simulator", "nova-conductor", "nova-scheduler"),
+            *("memcached", "mariadb", "epmd", "rabbitmq", "hyperv-simulator", *NOVA_CONTROLLERS),
             *(f"{service}-api" for service in ("keystone", *APIS)),
             *(f"nova-compute-{host.name}" for host in self._hosts),
         }
@@ -54,6 +56,7 @@ class Cloud:
 
         ``others`` are steps of the caller's that can be done meanwhile.
         """
+        self._started_at = time.time()
         self.processes.stop()
         self._require_ports()
         fingerprint = initial_fingerprint()
@@ -114,19 +117,24 @@ class Cloud:
                 partial(services.start_nova_controller, processes, state, service),
                 (*base, "tables of nova", "keystone API", "service catalogue"),
             )
-            for service in ("nova-conductor", "nova-scheduler")
+            for service in NOVA_CONTROLLERS
         ]
-        return [*apis, *controllers, Step("Hyper-V hosts in service", self._start_computes, self._before_computes())]
+        # nova-compute gives a conductor that does not answer yet ten seconds; so it is not started before.
+        conducting = Step("Nova's services", self._wait_for_controllers, ("nova API", *NOVA_CONTROLLERS))
+        needed = ("simulated hosts", conducting.name, *(f"{service} API" for service in APIS))
+        return [*apis, *controllers, conducting, Step("Hyper-V hosts in service", self._start_computes, needed)]
 
-    @staticmethod
-    def _before_computes() -> tuple[str, ...]:
-        return ("simulated hosts", "nova-conductor", "nova-scheduler", *(f"{service} API" for service in APIS))
+    def _wait_for_controllers(self) -> None:
+        wanted = {f"{service} on {config.CONTROLLER}": service for service in NOVA_CONTROLLERS}
+        services.wait_for_nova(self.processes, self._state, wanted, self._started_at)
 
     def _start_computes(self) -> None:
         since = time.time()
         for host in self._hosts:
             services.start_nova_compute(self.processes, self._state, host)
-        services.wait_for_nova(self.processes, self._state, self._hosts, since)
+        wanted = {f"nova-compute on {host.name}": f"nova-compute-{host.name}" for host in self._hosts}
+        services.wait_for_nova(self.processes, self._state, wanted, since)
+        services.wait_for_mapping(self.processes, self._state, self._hosts)
 
 
 def initial_fingerprint() -> str:

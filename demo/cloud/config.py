@@ -26,6 +26,7 @@ from demo.settings import (
 
 Ini = Mapping[str, Mapping[str, object]]
 
+CONTROLLER = "controller"
 VLAN_RANGE = "100:199"
 MEMCACHED = f"{ADDRESS}:{PORTS['memcached']}"
 
@@ -39,12 +40,12 @@ def write(state: State, hosts: Sequence[DemoHost]) -> None:
         "glance/glance-api.conf": glance(state),
         "neutron/neutron.conf": neutron(state),
         "neutron/ml2_conf.ini": ml2(),
-        "nova/nova.conf": nova(state, "controller"),
+        "nova/nova.conf": nova_controller(state),
         **{f"nova-{host.name}/nova.conf": nova_compute(state, host) for host in hosts},
     }
     for name, ini in files.items():
         save(state.etc / name, render(ini))
-    for host in ("controller", *(host.name for host in hosts)):
+    for host in (CONTROLLER, *(host.name for host in hosts)):
         nova_state(state, host).mkdir(exist_ok=True)
     for service, name in paste.items():
         shutil.copy(VENV / "etc" / service / name, state.etc / service)
@@ -157,7 +158,7 @@ def neutron(state: State) -> Ini:
             "core_plugin": "ml2",
             "service_plugins": "",
             "auth_strategy": "keystone",
-            "host": "controller",
+            "host": CONTROLLER,
             "state_path": state.data / "neutron",
             "api_paste_config": state.etc / "neutron" / "api-paste.ini",
             "notify_nova_on_port_status_changes": True,
@@ -199,13 +200,10 @@ def nova(state: State, host: str) -> dict[str, Mapping[str, object]]:
             "service_down_time": 60,
             # A new host is useful as soon as it has reported, not up to a minute later.
             "periodic_fuzzy_delay": 0,
+            # `make demo-stop` shall not wait for what will be gone anyway.
+            "graceful_shutdown_timeout": 2,
+            "manager_shutdown_timeout": 2,
         },
-        "api": {"auth_strategy": "keystone"},
-        "api_database": database(state, "nova_api"),
-        "database": database(state, "nova"),
-        "conductor": {"workers": 1},
-        "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 2},
-        "glance": {"api_servers": url("glance")},
         "oslo_concurrency": {"lock_path": data / "lock"},
         "keystone_authtoken": token_check(state, "nova"),
         "service_user": {"send_service_user_token": True, **user(state, "nova")},
@@ -216,6 +214,18 @@ def nova(state: State, host: str) -> dict[str, Mapping[str, object]]:
 
 def nova_state(state: State, host: str) -> Path:
     return state.data / f"nova-{host}"
+
+
+def nova_controller(state: State) -> Ini:
+    """The API, the conductor and the scheduler. Only they know the databases."""
+    return {
+        **nova(state, CONTROLLER),
+        "api": {"auth_strategy": "keystone"},
+        "api_database": database(state, "nova_api"),
+        "database": database(state, "nova"),
+        "conductor": {"workers": 1},
+        "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 2},
+    }
 
 
 def nova_compute(state: State, host: DemoHost) -> Ini:

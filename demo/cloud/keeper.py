@@ -35,8 +35,8 @@ SOCKET_NAME = "keeper.sock"
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
-# How long a program may take to end by itself after SIGTERM. MariaDB writes its buffers, uWSGI ends its requests.
-PATIENCE_S = 12.0
+# How long the programs of one level may take to end by themselves after SIGTERM.
+PATIENCE_S = 6.0
 # A keeper that nobody took possession of has lost the client that started it.
 UNOWNED_LIMIT_S = 15.0
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterable
 
 import psutil
+
 from demo.cloud.processes import DemoError
 
 Address = tuple[str, int]

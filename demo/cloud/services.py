@@ -1,13 +1,12 @@
 """OpenStack's own processes and the simulated hosts: how each is started and when it counts as ready."""
 
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from demo.cloud.identity import connect
-from demo.cloud.processes import LEVEL_IDENTITY, LEVEL_SERVICE, DemoError, Processes, tail
+from demo.cloud.processes import LEVEL_IDENTITY, LEVEL_SERVICE, Processes
 from demo.settings import ADDRESS, PORTS, VENV, DemoHost, State, url
 
 # Simulated hosts end after nova-compute, which uses them.
@@ -114,29 +113,37 @@ def start_nova_compute(processes: Processes, state: State, host: DemoHost) -> No
     processes.start(f"nova-compute-{host.name}", argv)
 
 
-def wait_for_nova(processes: Processes, state: State, hosts: Sequence[DemoHost], since: float) -> None:
-    """Until every Nova service has reported after ``since`` (epoch seconds) and every host takes servers."""
+def wait_for_nova(processes: Processes, state: State, wanted: Mapping[str, str], since: float) -> None:
+    """Until the Nova services have reported after ``since`` (epoch seconds).
+
+    :param wanted: the services as the API lists them, "nova-compute on hv1", each with its program here.
+    """
     compute = connect(state).compute
-    names = {host.name for host in hosts}
-    wanted = {("nova-conductor", "controller"), ("nova-scheduler", "controller")}
-    wanted |= {("nova-compute", name) for name in names}
     oldest = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    programs = ["nova-conductor", "nova-scheduler", *(f"nova-compute-{name}" for name in sorted(names))]
-    deadline = time.monotonic() + READY_WITHIN_S
-    while True:
-        up = {
-            (service.binary, service.host)
+
+    def reported() -> set[str]:
+        return {
+            f"{service.binary} on {service.host}"
             for service in compute.services()
             if service.state == "up" and (service.updated_at or "") >= oldest
         }
-        mapped = {hypervisor.service_details["host"] for hypervisor in compute.hypervisors(details=True)}
-        if up >= wanted and mapped >= names:
-            return
-        for program in programs:
-            if processes.has_ended(program):
-                raise DemoError(f"{program} ended by itself\n{tail(state.log / f'{program}.log')}")
-        if time.monotonic() > deadline:
-            missing = sorted({f"{binary} on {host}" for binary, host in wanted - up} | (names - mapped))
-            logs = [state.log / f"{program}.log" for program in programs]
-            raise DemoError(f"still missing after {READY_WITHIN_S} s: {', '.join(missing)}\n{tail(*logs)}")
-        time.sleep(0.5)
+
+    processes.wait_until(
+        lambda: reported() >= wanted.keys(),
+        READY_WITHIN_S,
+        ", ".join(wanted),
+        [state.log / f"{program}.log" for program in wanted.values()],
+        lambda: any(processes.has_ended(program) for program in wanted.values()),
+    )
+
+
+def wait_for_mapping(processes: Processes, state: State, hosts: Sequence[DemoHost]) -> None:
+    """Until the scheduler has mapped the hosts to the cell; before, they take no servers."""
+    compute = connect(state).compute
+    processes.wait_until(
+        # Without details: for those the API would ask nova-compute itself.
+        lambda: len(list(compute.hypervisors(details=False))) >= len(hosts),
+        READY_WITHIN_S,
+        "the mapping of the hosts to the cell",
+        [state.log / "nova-scheduler.log"],
+    )
