@@ -1,0 +1,44 @@
+# Everything is made in the checkout: .venv (Python packages) and .state (clouds, logs, images).
+SHELL := /bin/bash
+PYTHON_IN_VENV := .venv/bin/python
+.DEFAULT_GOAL := help
+# make test: further arguments for pytest, such as PYTEST="-k console -x"
+PYTEST ?=
+# make demo CHECK=1: stop the cloud at the end, fail if anything did not work
+CHECK ?=
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s :
+
+.PHONY: setup
+setup: ## system packages and .venv, with everything below needs
+	@tools/setup.sh
+
+.PHONY: demo
+demo: setup ## a real OpenStack on two simulated Hyper-V hosts, and a tour of it (CHECK=1: stop afterwards)
+	@exec $(PYTHON_IN_VENV) -m demo up $(if $(CHECK),--check)
+
+.PHONY: demo-stop
+demo-stop: ## stop what `make demo` left running
+	@[ ! -x $(PYTHON_IN_VENV) ] || exec $(PYTHON_IN_VENV) -m demo stop
+
+.PHONY: test
+test: setup lint ## everything else that proves the product
+	@exec $(PYTHON_IN_VENV) -m pytest -n 2 $(PYTEST)
+
+.PHONY: lint
+lint: setup ## style, types, and the direction of imports
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/mypy --no-error-summary src/compute_hyperv/cim src/compute_hyperv/host src/hyperv_simulator
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: bench
+bench: setup ## measure against the budgets; writes bench/results.json
+	@exec $(PYTHON_IN_VENV) -m bench
+
+.PHONY: docs
+docs: setup ## the documentation, in docs/_build/html
+	@.venv/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
