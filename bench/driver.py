@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +150,13 @@ def network_info(number: int) -> model.NetworkInfo:
         active=True,
     )
     return model.NetworkInfo([port])
+
+
+def spawn(driver: Any, number: int) -> Callable[[], None]:
+    """Builds a server.
+
+    :returns: what removes it again.
+    """
+    context, built, ports = nova_context.get_admin_context(), instance(number), network_info(number)
+    driver.spawn(context, built, IMAGE, [], None, {}, ports)
+    return lambda: driver.destroy(context, built, ports)
