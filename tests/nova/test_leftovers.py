@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from compute_hyperv.nova.leftovers import Leftovers
+from compute_hyperv.nova.leftovers import Leftover, Leftovers
+
+ONE = Leftover("uuid-1", "instance-00000001", with_files=True)
+TWO = Leftover("uuid-2", "instance-00000002", with_files=False)
 
 
 @pytest.fixture
@@ -18,17 +21,17 @@ def test_nothing_is_left_over_at_first(leftovers):
 
 
 def test_what_is_remembered_survives_a_restart(leftovers, tmp_path):
-    leftovers.remember("uuid-1", "instance-00000001")
+    leftovers.remember(ONE)
 
-    assert Leftovers(tmp_path / "leftovers").all() == [("uuid-1", "instance-00000001")]
+    assert Leftovers(tmp_path / "leftovers").all() == [ONE]
 
 
 def test_what_is_settled_is_forgotten(leftovers):
-    leftovers.remember("uuid-1", "instance-00000001")
-    leftovers.remember("uuid-2", "instance-00000002")
+    leftovers.remember(ONE)
+    leftovers.remember(TWO)
 
     leftovers.forget("uuid-1")
     leftovers.forget("never there")
 
-    assert leftovers.all() == [("uuid-2", "instance-00000002")]
+    assert leftovers.all() == [TWO]
     assert "uuid-2" in leftovers

@@ -25,7 +25,7 @@ from compute_hyperv.nova import config_drive, names, spec, vifs
 from compute_hyperv.nova.console import ConsoleLogs
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.images.cache import CachedImage, ImageCache
-from compute_hyperv.nova.leftovers import Leftovers
+from compute_hyperv.nova.leftovers import Leftover, Leftovers
 from compute_hyperv.nova.options import BuildSettings
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.vifs import Vifs
@@ -95,9 +95,9 @@ class Builder:
             try:
                 self._make_files(instance, machine, image, injected_files, admin_password, network_info)
                 with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
-                    self._host.machines.create(machine)
+                    machine_id = self._host.machines.create(machine)
                 if power_on:
-                    self._power.on(instance)
+                    self._power.start(instance, machine_id)
             except Exception as error:  # whatever it was: Nova expects nothing to be left
                 with excutils.save_and_reraise_exception():
                     LOG.error("Building the instance failed, removing it: %s", error, instance=instance)
@@ -146,13 +146,13 @@ class Builder:
     def _undo(self, instance: Instance, *, keep_files: bool) -> None:
         try:
             self._remove(instance.uuid, instance.name, destroy_disks=not keep_files)
-        except (CimError, exception.NovaException) as error:
+        except Exception as error:  # whatever it was: the user shall hear why the build failed, not this
             LOG.warning(
                 "What the failed build made could not be removed yet; it is tried again with every resource report: %s",
                 error,
                 instance=instance,
             )
-            self._leftovers.remember(instance.uuid, instance.name)
+            self._leftovers.remember(Leftover(instance.uuid, instance.name, with_files=not keep_files))
 
     @in_novas_words
     def destroy(self, instance: Instance, *, destroy_disks: bool) -> None:
@@ -167,12 +167,13 @@ class Builder:
 
     def remove_leftovers(self) -> None:
         """Removes the remains of failed builds; what cannot be removed now is tried again next time."""
-        for uuid, name in self._leftovers.all():
+        for left in self._leftovers.all():
+            uuid = left.instance_uuid
             with utils.synchronized(_lock_name(uuid)):
                 if uuid not in self._leftovers:
                     continue
                 try:
-                    self._remove(uuid, name, destroy_disks=True)
+                    self._remove(uuid, left.instance_name, destroy_disks=left.with_files)
                 except CimError as error:
                     LOG.warning("The remains of instance %s cannot be removed yet: %s", uuid, error)
                     return

@@ -7,7 +7,18 @@ survives a restart of nova-compute. The periodic resource report removes the rem
 from __future__ import annotations
 
 import contextlib
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """:param with_files: whether the instance's files are remains as well; else they were there before the build."""
+
+    instance_uuid: str
+    instance_name: str
+    with_files: bool
 
 
 class Leftovers:
@@ -16,20 +27,19 @@ class Leftovers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def remember(self, instance_uuid: str, instance_name: str) -> None:
+    def remember(self, leftover: Leftover) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / instance_uuid).write_text(instance_name, encoding="utf-8")
+        (self._folder / leftover.instance_uuid).write_text(json.dumps(asdict(leftover)), encoding="utf-8")
 
     def forget(self, instance_uuid: str) -> None:
         (self._folder / instance_uuid).unlink(missing_ok=True)
 
-    def all(self) -> list[tuple[str, str]]:
-        """UUID and name of each instance."""
+    def all(self) -> list[Leftover]:
         found = []
         with contextlib.suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
                 with contextlib.suppress(FileNotFoundError):  # a build or deletion settles it meanwhile
-                    found.append((path.name, path.read_text(encoding="utf-8")))
+                    found.append(Leftover(**json.loads(path.read_text(encoding="utf-8"))))
         return found
 
     def __contains__(self, instance_uuid: str) -> bool:

@@ -40,7 +40,7 @@ class Power:
         :raises nova.exception.InstanceNotFound: it has no machine.
         :raises nova.exception.InstancePowerOnFailure: the host could not.
         """
-        self._start(instance, self._instances.machine_id(instance))
+        self.start(instance, self._instances.machine_id(instance))
 
     @in_novas_words
     def off(self, instance: Instance, timeout_s: int = 0) -> None:
@@ -76,18 +76,22 @@ class Power:
         try:
             if soft and self._shut_down(instance, machine, CONF.hyperv.wait_soft_reboot_seconds):
                 repair()
-                self._start(instance, machine.machine_id)
+                self.start(instance, machine.machine_id)
                 return
             repair()
             if machine.state in _CAN_BE_RESET:
                 self._host.machines.reset(machine.machine_id)
                 self._console.watch(instance.uuid, log_pipe(instance))
             else:
-                self._start(instance, machine.machine_id)
+                self.start(instance, machine.machine_id)
         except MethodFailed as error:
             raise exception.InstanceRebootFailure(reason=str(error)) from error
 
-    def _start(self, instance: Instance, machine_id: str) -> None:
+    def start(self, instance: Instance, machine_id: str) -> None:
+        """Starts a machine that the caller has found or made.
+
+        :raises nova.exception.InstancePowerOnFailure: the host could not.
+        """
         # The reader knocks at the pipe already while the machine starts, so that it misses little of the first output.
         self._console.watch(instance.uuid, log_pipe(instance))
         try:

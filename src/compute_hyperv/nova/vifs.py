@@ -18,6 +18,7 @@ from nova.network import model as network_model
 from nova.objects.instance import Instance
 from oslo_log import log as logging
 
+from compute_hyperv.cim.errors import InvalidRequest, MethodFailed, NotFound
 from compute_hyperv.host.model import Nic
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
@@ -125,15 +126,23 @@ class Vifs:
 
     @in_novas_words
     def plug(self, instance: Instance, network_info: Iterable[network_model.VIF]) -> None:
-        """Connects what is not connected as its port says. Adapters that are right already are not touched."""
+        """Connects what is not connected as its port says. Adapters that are right already are not touched.
+
+        An instance without a machine has nothing to plug: Nova asks for all its instances at start, and must start.
+
+        :raises nova.exception.VirtualInterfacePlugException: a port cannot be plugged, or the host refuses.
+        """
         wanted = [nic(instance, vif, self._settings) for vif in network_info]
-        if not wanted:
+        machine = self._instances.find(instance) if wanted else None
+        if machine is None:
             return
-        machine_id = self._instances.machine_id(instance)
-        present = {adapter.name.lower(): adapter for adapter in self._host.machines.nics(machine_id)}
+        present = {adapter.name.lower(): adapter for adapter in self._host.machines.nics(machine.machine_id)}
         for adapter in wanted:
             if present.get(adapter.name.lower()) != adapter:
-                self._host.machines.connect_nic(machine_id, adapter)
+                try:
+                    self._host.machines.connect_nic(machine.machine_id, adapter)
+                except (InvalidRequest, MethodFailed, NotFound) as error:
+                    raise exception.VirtualInterfacePlugException(str(error)) from error
 
     @in_novas_words
     def unplug(self, instance: Instance, network_info: Iterable[network_model.VIF]) -> None:
