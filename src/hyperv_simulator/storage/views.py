@@ -1,9 +1,9 @@
 """A differencing file as QEMU can read it: qcow2 tables over a sparse copy of the file's own data.
 
 QEMU opens no differencing VHD or VHDX. But a qcow2 image may keep its data in another file ("external data file"; each
-cluster at its own place, QEMU allows no other) and with extended table entries may say for each 32nd of a cluster whether
-it is there or the parent's. With clusters of 16 KiB a 32nd is one sector: exactly what VHD and VHDX note in their sector
-bitmaps. So nothing of the parent is copied, and of the child only what it has.
+cluster at its own place, QEMU allows no other) and with extended table entries may say for each 32nd of a cluster
+whether it is there or the parent's. With clusters of 16 KiB a 32nd is one sector: exactly what VHD and VHDX note in
+their sector bitmaps. So nothing of the parent is copied, and of the child only what it has.
 
 Source: QEMU's docs/interop/qcow2.txt. The image is for reading only (no reference counts).
 """
