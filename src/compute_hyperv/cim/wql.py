@@ -36,9 +36,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query. ``str(query)`` is its WQL; ``namespace`` is where it must be asked, empty where that is free."""
+    """A query. ``str(query)`` is its WQL.
+
+    :param class_name: the class of what it finds, as far as it says; empty where it finds anything.
+    :param namespace: where it must be asked, empty where that is free.
+    """
 
     head: str
+    class_name: str
     conditions: tuple[Condition, ...] = ()
     namespace: str = ""
 
@@ -57,7 +62,7 @@ def select(class_name: str, properties: Sequence[str] | None = None) -> Query:
     wanted = "*" if properties is None else ", ".join(_name(name) for name in properties)
     if not wanted:
         raise InvalidRequest(f"A query for {class_name} names no property to read.")
-    return Query(f"SELECT {wanted} FROM {_name(class_name)}")  # noqa: S608 - every part is a checked name
+    return Query(f"SELECT {wanted} FROM {_name(class_name)}", class_name)  # noqa: S608 - every part is a checked name
 
 
 def associators_of(
@@ -143,7 +148,8 @@ def _traversal(verb: str, reference: CimReference, filters: dict[str, str | None
     head = f"{verb} OF {{{paths.relative_path(reference)}}}"
     given = [f"{name} = {_name(value)}" for name, value in filters.items() if value is not None]
     # These clauses stand side by side without AND, unlike conditions.
-    return Query(f"{head} WHERE {' '.join(given)}" if given else head, namespace=reference.namespace)
+    head = f"{head} WHERE {' '.join(given)}" if given else head
+    return Query(head, filters["ResultClass"] or "", namespace=reference.namespace)
 
 
 def _compare(name: str, operator: str, value: WqlValue) -> Condition:

@@ -325,7 +325,8 @@ _BY_SUBCODE: dict[str, tuple[type[CimError], str]] = {
     "a:ActionNotSupported": (NotFound, ""),
     "w:TimedOut": (TimedOut, ""),
     "n:TimedOut": (TimedOut, ""),
-    "n:InvalidEnumerationContext": (TimedOut, "Ask again: the host forgot an enumeration that was not pulled in time."),
+    # The host has forgotten the enumeration: it restarted, or was not asked for more in time. Asking anew helps.
+    "n:InvalidEnumerationContext": (Unreachable, "Ask again."),
     "w:QuotaLimit": (Busy, _RETRY),
     "w:Concurrency": (Busy, _RETRY),
     "a:EndpointUnavailable": (Unreachable, _PROVIDER_DOWN),
