@@ -16,6 +16,7 @@ from compute_hyperv.cim.values import CimReference, CimValue
 
 RETURN_VALUE = "ReturnValue"
 _INPUT, _OUTPUT = "_INPUT", "_OUTPUT"
+_WRAPPER = f"{{{names.ADDRESSING}}}EndpointReference"  # real hosts refuse it in an INPUT (r4sd/go-wsman)
 
 
 def write_input(target: CimReference, method: str, parameters: Mapping[str, CimValue]) -> str:
@@ -37,6 +38,9 @@ def read_input(element: xml.Element, target: CimReference, method: str) -> dict[
     """By the schema's names; parameters that it does not know are kept under the name they came with."""
     if xml.local_name(element.tag).lower() != f"{method}{_INPUT}".lower():
         raise ProtocolError(f"The body of {method} is {xml.local_name(element.tag)}.")
+    for child in element:
+        if child.find(_WRAPPER) is not None:
+            raise ProtocolError(f"{xml.local_name(child.tag)} holds a wrapped endpoint reference, not its children.")
     found = _find(target, method)
     return reading.parameters(element, found.parameters if found else (), f"{target.class_name}.{method}")
 
