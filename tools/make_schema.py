@@ -58,6 +58,8 @@ def _namespace(document: Record, system: Record) -> Record:
         classes[name] = _class(record)
         if (base := classes[name].get("super")) is not None and base not in known:
             del classes[name]["super"]
+            own = classes[name].get("props", {})
+            classes[name]["keys"] = [key for key in classes[name].get("keys", ()) if key in own]
             print(f"{document['namespace']}: {name} derives from {base}, which is unknown there", file=sys.stderr)
     return {"namespace": document["namespace"], "classes": classes}
 

@@ -1,0 +1,1 @@
+"""CIM over WS-Management: codec, transport, session."""
