@@ -9,11 +9,15 @@ from demo.display import Display
 
 @dataclass(frozen=True)
 class Step:
-    """``action`` runs when all the steps named in ``after`` are done. Earlier steps of the list are preferred."""
+    """``action`` runs when all the steps named in ``after`` are done. Earlier steps of the list are preferred.
+
+    A text that the action returns is shown below the step. A check counts as passed or failed.
+    """
 
     name: str
-    action: Callable[[], object]
+    action: Callable[[], str | None]
     after: tuple[str, ...] = ()
+    check: bool = False
 
 
 def run(steps: Sequence[Step], display: Display, workers: int) -> None:
@@ -26,8 +30,10 @@ def run(steps: Sequence[Step], display: Display, workers: int) -> None:
     failure: BaseException | None = None
 
     def perform(step: Step) -> None:
-        with display.step(step.name):
-            step.action()
+        with display.step(step.name, check=step.check) as remarks:
+            remark = step.action()
+            if remark:
+                remarks.append(remark)
 
     pool = ThreadPoolExecutor(workers)
     try:

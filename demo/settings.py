@@ -6,6 +6,7 @@ Windows' ports. All of it is under ``.state/demo`` in the checkout.
 """
 
 import json
+import os
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ REGION = "RegionOne"
 PHYSICAL_NETWORK = "physnet1"
 SWITCH = "external"
 WINRM_PORTS = (5985, 5986)
-SMB_PORT = 445
+# Only root may serve SMB at its own port.
+SMB_PORT = 445 if os.geteuid() == 0 else 10445
 
 # Below 32768, where the kernel takes ports for outgoing connections from.
 PORTS: Mapping[str, int] = {

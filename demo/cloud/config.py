@@ -237,16 +237,16 @@ def nova_compute(state: State, host: DemoHost) -> Ini:
         "username": "Administrator",
         "password": state.passwords["hosts"],
         "winrm_scheme": "https",
-        "winrm_ca_file": certificate_authority(state, host),
+        "winrm_ca_file": certificate_authority(state),
         "smb_port": SMB_PORT,
         "physical_network_vswitch_mappings": f"{PHYSICAL_NETWORK}:{SWITCH}",
     }
     return ini
 
 
-def certificate_authority(state: State, host: DemoHost) -> Path:
-    """The simulator's authority that signed the host's WinRM certificate."""
-    return state.simulator / host.name / "tls" / "ca.pem"
+def certificate_authority(state: State) -> Path:
+    """The simulator's authority, which signs its hosts' WinRM certificates."""
+    return state.simulator / "tls" / "ca.pem"
 
 
 def rabbitmq(state: State) -> str:
@@ -259,7 +259,8 @@ disk_free_limit.absolute = 50MB
 
 
 def simulated_hosts(state: State) -> str:
-    return HOSTS_TEMPLATE.read_text().replace("[[host]]", f'[[host]]\npassword = "{state.passwords["hosts"]}"')
+    added = f'password = "{state.passwords["hosts"]}"\nsmb_port = {SMB_PORT}'
+    return HOSTS_TEMPLATE.read_text().replace("[[host]]", f"[[host]]\n{added}")
 
 
 def openrc(state: State) -> str:

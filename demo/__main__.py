@@ -1,0 +1,127 @@
+"""``python -m demo up [--check] | stop | status``: what ``make demo`` and ``make demo-stop`` run."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from demo.cloud import config
+from demo.cloud.cloud import Cloud
+from demo.cloud.processes import DemoError
+from demo.display import Display
+from demo.guest_image import image_step
+from demo.settings import ADDRESS, SMB_PORT, STATE, endpoint_url, hosts
+from demo.tour import Tour
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the cloud, or use the one that runs, and show it at work")
+    up.add_argument("--check", action="store_true", help="stop everything afterwards; fail if anything did not work")
+    commands.add_parser("stop", help="stop the cloud")
+    commands.add_parser("status", help="list the cloud's processes")
+    arguments = parser.parse_args()
+
+    clean_environment()
+    display = Display()
+    cloud = Cloud(STATE, hosts(), display)
+    if arguments.command == "stop":
+        display.say("The demo cloud is stopped." if cloud.processes.stop() else "The demo cloud was not running.")
+        return 0
+    if arguments.command == "status":
+        for row in cloud.processes.status() if cloud.processes.kept else []:
+            state = "running" if row.exit_status is None else f"ended, status {row.exit_status}"
+            display.say(f"{row.process_id:8d}  {row.name:20s} {state}")
+        return 0
+    STATE.make_folders()
+    with only_one_at_a_time():
+        return bring_up(cloud, display, check=arguments.check)
+
+
+def bring_up(cloud: Cloud, display: Display, *, check: bool) -> int:
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    status, keep = EXIT_FAILED, False
+    try:
+        start(cloud, display)
+        try:
+            Tour(cloud.processes, STATE, hosts(), display).run()
+            status = 0
+        finally:
+            # A failed tour leaves something to look at, an interrupted one does not.
+            keep = not check
+    except DemoError as error:
+        display.say(f"\nThe demo failed: {error}\n\nAll logs are in {STATE.log}")
+    except KeyboardInterrupt:
+        status, keep = EXIT_INTERRUPTED, False
+        display.say("\nInterrupted.")
+    finally:
+        if keep:
+            cloud.processes.release()
+        else:
+            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(ending, signal.SIG_IGN)
+            with display.step("everything stopped"):
+                cloud.processes.stop()
+    if keep:
+        display.say(how_to_use())
+    display.say(f"\n{display.elapsed_s:.0f} s in all; checks: {display.passed} passed, {display.failed} failed")
+    return status
+
+
+def start(cloud: Cloud, display: Display) -> None:
+    if cloud.runs:
+        display.heading("The demo cloud is running already; `make demo-stop` stops it")
+        cloud.processes.take_possession()
+        return
+    display.heading("Starting OpenStack and two Hyper-V hosts")
+    cloud.start(image_step(cloud.processes, STATE))
+
+
+def how_to_use() -> str:
+    return f"""
+The cloud is running. Use it:
+    . demo/openrc
+    openstack server create --image guest --flavor tiny --network blue --use-config-drive --wait mine
+    openstack console log show mine
+Its addresses: keystone {endpoint_url("keystone")}, the other APIs as `openstack catalog list` shows them;
+Hyper-V hosts {", ".join(f"{host.name} at {host.address}" for host in hosts())} (WinRM 5985 and 5986, SMB {SMB_PORT}),
+user Administrator, password in {STATE.root / "passwords.json"}.
+Its logs: {STATE.log}
+Stop it:
+    make demo-stop"""
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def clean_environment() -> None:
+    """No setting of the user's own clouds, and no proxy between the demo's processes."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        del os.environ[name]
+    direct = ",".join([*os.environ.get("no_proxy", "").split(","), *config.addresses_in_use(hosts())]).strip(",")
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = direct
+
+
+@contextmanager
+def only_one_at_a_time() -> Iterator[None]:
+    """Two demos of one checkout would stop each other's processes."""
+    with (STATE.run / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"another `make demo` of this checkout is at work on {ADDRESS}; wait for it, or end it")
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
