@@ -6,14 +6,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import pytest
-import xmltodict
+from lxml import etree
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.wsman import NAMESPACES, SelectorSet, WSMan, WSManAction
 from winrm import Protocol
 from winrm.exceptions import WSManFaultError as PywinrmFault
 
 from tests.simulator.wire.conftest import MACHINES, SERVICE, WireHost
-from tests.simulator.wire.raw import NS, V2, envelope, selectors
+from tests.simulator.wire.raw import V2, envelope, selectors
 
 SYSTEM = f"{V2}/Msvm_ComputerSystem"
 NAMESPACES.setdefault("wsen", "http://schemas.xmlsoap.org/ws/2004/09/enumeration")
@@ -107,8 +107,7 @@ class TestPywinrm:
         message = envelope(
             "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", SYSTEM, selectors=selectors({"Name": "HV1"})
         )
-        answer = xmltodict.parse(client.send_message(message))
-        assert answer["s:Envelope"]["s:Body"]["p:Msvm_ComputerSystem"]["p:ElementName"] == "HV1"
+        assert etree.fromstring(client.send_message(message)).findtext(".//{*}ElementName") == "HV1"
 
     def test_a_shell_which_there_is_none_is_a_fault_that_it_understands(self, client: Protocol) -> None:
         with pytest.raises(PywinrmFault) as caught:
