@@ -4,7 +4,6 @@
 
     CimError
     ├── MachineExists        a machine of that name is already there
-    ├── MachineUndone        a machine could not be made, and what was made of it could not be removed either
     ├── UnsupportedByHost    this Windows version lacks the feature (also InvalidRequest)
     └── FileError            a file operation over SMB failed; ``path`` names the file
         ├── FileMissing          no such file or folder (also NotFound)
@@ -31,10 +30,6 @@ class MachineExists(CimError):
     def __init__(self, message: str, *, machine_id: str, remedy: str = "") -> None:
         self.machine_id = machine_id
         super().__init__(message, remedy=remedy)
-
-
-class MachineUndone(CimError):
-    """Making a machine failed, and so did removing what was made of it: something may be left on the host."""
 
 
 class UnsupportedByHost(InvalidRequest):

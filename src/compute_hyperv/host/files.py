@@ -69,12 +69,12 @@ class Files:
         return self._look("Looking at", path).size_bytes
 
     def stat(self, path: str) -> FileEntry | None:
-        """Size and time of a file or folder, in one exchange with the server; None where there is none."""
+        """What a listing would say of this file or folder; None where there is none."""
         try:
-            found = self._look("Looking at", path)
+            handle = self._look("Looking at", path)
         except FileMissing:
             return None
-        return FileEntry(paths.name(path), found.size_bytes, found.is_folder, found.is_link, found.modified_at)
+        return FileEntry(paths.name(path), handle.size_bytes, handle.is_folder, handle.modified_at, handle.is_link)
 
     def list(self, folder: str) -> list[FileEntry]:
         """What is in a folder, in the server's order. Raises FileMissing."""

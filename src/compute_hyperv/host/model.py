@@ -208,8 +208,8 @@ class FileEntry:
     name: str
     size_bytes: int
     is_folder: bool
-    is_link: bool
     modified_at: dt.datetime
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""One Hyper-V host: the services of this package over one CIM session and one pool of SMB connections."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from compute_hyperv.cim.endpoint import Endpoint
+from compute_hyperv.cim.session import CimSession
+from compute_hyperv.host.disks import Disks
+from compute_hyperv.host.files import Files
+from compute_hyperv.host.inventory import Inventory
+from compute_hyperv.host.machines import Machines
+from compute_hyperv.host.pipes import Pipes
+from compute_hyperv.host.smb.endpoint import SmbEndpoint
+from compute_hyperv.host.smb.pool import SmbPool
+from compute_hyperv.host.switches import Switches
+
+
+class HyperVHost:
+    """Making one sends nothing. Safe for threads, as all of its services are.
+
+    :param endpoint: where and how WinRM is reached.
+    :param smb: where and how files and pipes are reached.
+    """
+
+    def __init__(self, endpoint: Endpoint, smb: SmbEndpoint) -> None:
+        self.cim = CimSession(endpoint)
+        self._smb = SmbPool(smb)
+        self.files = Files(self._smb)
+        self.pipes = Pipes(smb)
+        self.inventory = Inventory(self.cim, self.files)
+        self.disks = Disks(self.cim)
+        self.switches = Switches(self.cim)
+        self.machines = Machines(self.cim, self.switches, self.inventory.host_info)
+
+    def __enter__(self) -> HyperVHost:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; what is going on fails with Unreachable or comes to its end."""
+        self.pipes.close()
+        self._smb.close()
+        self.cim.close()

@@ -1,0 +1,243 @@
+"""From a MachineSpec to the setting data that defines it. Pure: no I/O, no state.
+
+What is written here is what differs from the host's defaults or must not depend on them (a fresh machine has dynamic
+memory on one Windows version and not on another: facts real-instances 2.5). Setting data for an existing object carries
+its InstanceID and only what changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from compute_hyperv.cim.errors import InvalidRequest
+from compute_hyperv.cim.values import CimInstance, CimValue
+from compute_hyperv.host import paths, versions
+from compute_hyperv.host.model import Bus, Drive, DriveKind, MachineSpec, Nic, SecureBootTemplate
+from compute_hyperv.host.services import SYSTEM, setting_path, system_settings_id
+from compute_hyperv.host.versions import Feature, Version
+
+GENERATION_SUBTYPES = {1: "Microsoft:Hyper-V:SubType:1", 2: "Microsoft:Hyper-V:SubType:2"}
+
+RASD = "Msvm_ResourceAllocationSettingData"
+STORAGE = "Msvm_StorageAllocationSettingData"
+PROCESSOR = "Msvm_ProcessorSettingData"
+MEMORY = "Msvm_MemorySettingData"
+ADAPTER = "Msvm_SyntheticEthernetPortSettingData"
+CONNECTION = "Msvm_EthernetPortAllocationSettingData"
+VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
+BOOT_SOURCE = "Msvm_BootSourceSettingData"
+
+IDE_CONTROLLER = "Microsoft:Hyper-V:Emulated IDE Controller"
+SCSI_CONTROLLER = "Microsoft:Hyper-V:Synthetic SCSI Controller"
+DISK_DRIVE = "Microsoft:Hyper-V:Synthetic Disk Drive"
+DVD_DRIVE = "Microsoft:Hyper-V:Synthetic DVD Drive"
+HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
+DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
+SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
+
+CONTROLLERS_OF = {Bus.IDE: 2, Bus.SCSI: 4}
+SLOTS_OF = {Bus.IDE: 2, Bus.SCSI: 64}
+DRIVE_OF = {DriveKind.DISK: (17, DISK_DRIVE), DriveKind.DVD: (16, DVD_DRIVE)}
+MEDIUM_OF = {DriveKind.DISK: HARD_DISK, DriveKind.DVD: DVD_DISK}
+
+_START_NOTHING = 2  # AutomaticStartupAction: Nova decides what runs
+_SAVE, _SHUT_DOWN = 3, 4  # AutomaticShutdownAction
+_ACCESS = 1  # OperationMode of a VLAN
+_ALL_OF_A_PROCESSOR = 100_000  # Limit, in thousandths of a percent
+
+# BootOrder of generation 1 (Msvm_VirtualSystemSettingData page); IDE disks before the network, as the old driver had
+# it.
+_BOOT_FLOPPY, _BOOT_DVD, _BOOT_DISK, _BOOT_NETWORK = 0, 1, 2, 3
+_BOOT_DEFAULT = (_BOOT_DISK, _BOOT_DVD, _BOOT_NETWORK, _BOOT_FLOPPY)
+
+MachineResources = list[CimInstance]
+
+
+def check(spec: MachineSpec, version: Version, host: str) -> None:
+    """Refuse what this host or Hyper-V cannot do, before anything is made.
+
+    :raises UnsupportedByHost: the Windows version lacks something.
+    :raises InvalidRequest: no Hyper-V has it.
+    """
+    if spec.generation == 2:
+        versions.require(version, Feature.GENERATION_2, host=host)
+    if spec.processor.expose_virtualization:
+        versions.require(version, Feature.NESTED_VIRTUALIZATION, host=host)
+    if spec.secure_boot is not None and spec.generation == 1:
+        raise InvalidRequest(f"Machine {spec.name} cannot have secure boot: it is of generation 1.")
+    if spec.secure_boot not in (None, SecureBootTemplate.WINDOWS):
+        versions.require(version, Feature.SECURE_BOOT_LINUX, host=host)
+    places = [(drive.bus, drive.controller, drive.slot) for drive in spec.drives]
+    for drive, place in zip(spec.drives, places, strict=True):
+        check_place(drive, spec.generation)
+        if places.count(place) > 1:
+            raise InvalidRequest(f"Two drives of machine {spec.name} are at {drive.bus.value} {place[1]}:{place[2]}.")
+
+
+def check_place(drive: Drive, generation: int) -> None:
+    """Refuse a drive where no generation of machine has a place for it."""
+    if drive.bus is Bus.IDE and generation == 2:
+        raise InvalidRequest(f"{drive.path} cannot be on IDE: a machine of generation 2 has none.", remedy="Use SCSI.")
+    if not (0 <= drive.controller < CONTROLLERS_OF[drive.bus] and 0 <= drive.slot < SLOTS_OF[drive.bus]):
+        raise InvalidRequest(
+            f"There is no place {drive.bus.value} {drive.controller}:{drive.slot} for {drive.path}.",
+            remedy=f"{drive.bus.value} has {CONTROLLERS_OF[drive.bus]} controllers of {SLOTS_OF[drive.bus]} slots.",
+        )
+
+
+def system_settings(spec: MachineSpec, version: Version) -> CimInstance:
+    """What DefineSystem makes the machine from. Secure boot comes later, with the boot order
+    (``firmware_settings``)."""
+    folder = paths.normalise(spec.folder)
+    values: dict[str, CimValue] = {
+        "ElementName": spec.name,
+        "Notes": list(spec.notes),
+        "VirtualSystemSubType": GENERATION_SUBTYPES[spec.generation],
+        "AutomaticStartupAction": _START_NOTHING,
+        "AutomaticShutdownAction": _SHUT_DOWN if spec.shutdown_on_host_stop else _SAVE,
+        "VirtualNumaEnabled": not spec.memory.dynamic,  # the two exclude each other (facts: hyperv-ops 2)
+    }
+    roots = ["ConfigurationDataRoot", "LogDataRoot", "SnapshotDataRoot", "SuspendDataRoot", "SwapFileDataRoot"]
+    values |= dict.fromkeys(roots, folder)
+    if spec.asset_tag:
+        values["ChassisAssetTag"] = spec.asset_tag
+    if versions.has(version, Feature.AUTOMATIC_SNAPSHOTS):
+        values["AutomaticSnapshotsEnabled"] = False
+    if spec.generation == 1:
+        values["BootOrder"] = list(boot_codes(spec))
+    else:
+        values["SecureBootEnabled"] = False
+    return CimInstance(SYSTEM, values)
+
+
+def processor_settings(spec: MachineSpec, version: Version) -> CimInstance:
+    values: dict[str, CimValue] = {
+        "ResourceType": 3,
+        "ResourceSubType": "Microsoft:Hyper-V:Processor",
+        "VirtualQuantity": spec.processor.count,
+        "Reservation": 0,
+        "Limit": _ALL_OF_A_PROCESSOR,
+        "LimitProcessorFeatures": spec.processor.limit_features,
+    }
+    if versions.has(version, Feature.NESTED_VIRTUALIZATION):
+        values["ExposeVirtualizationExtensions"] = spec.processor.expose_virtualization
+    return CimInstance(PROCESSOR, values)
+
+
+def memory_settings(spec: MachineSpec) -> CimInstance:
+    """All in MB. Static memory is quantity = reservation = limit (facts: hyperv-ops 2)."""
+    return CimInstance(
+        MEMORY,
+        {
+            "ResourceType": 4,
+            "ResourceSubType": "Microsoft:Hyper-V:Memory",
+            "DynamicMemoryEnabled": spec.memory.dynamic,
+            "VirtualQuantity": spec.memory.startup_mb,
+            "Reservation": spec.memory.minimum_mb,
+            "Limit": spec.memory.maximum_mb,
+        },
+    )
+
+
+def scsi_controllers(count: int) -> MachineResources:
+    return [CimInstance(RASD, {"ResourceType": 6, "ResourceSubType": SCSI_CONTROLLER}) for _ in range(count)]
+
+
+def scsi_controllers_needed(drives: Iterable[Drive]) -> int:
+    """How many there must be. A machine always has one, for volumes that come later without a restart."""
+    return max((drive.controller + 1 for drive in drives if drive.bus is Bus.SCSI), default=1)
+
+
+def drive_settings(drive: Drive, controller_path: str) -> CimInstance:
+    resource_type, subtype = DRIVE_OF[drive.kind]
+    return CimInstance(
+        RASD,
+        {
+            "ResourceType": resource_type,
+            "ResourceSubType": subtype,
+            "Parent": controller_path,
+            "AddressOnParent": str(drive.slot),
+        },
+    )
+
+
+def medium_settings(drive: Drive, drive_path: str) -> CimInstance:
+    return CimInstance(
+        STORAGE,
+        {
+            "ResourceType": 31,
+            "ResourceSubType": MEDIUM_OF[drive.kind],
+            "Parent": drive_path,
+            "HostResource": [paths.normalise(drive.path)],
+        },
+    )
+
+
+def adapter_settings(nic: Nic, identifier: str) -> CimInstance:
+    """:param identifier: a new GUID in braces: what the guest knows the adapter by."""
+    return CimInstance(
+        ADAPTER,
+        {
+            "ResourceType": 10,
+            "ResourceSubType": "Microsoft:Hyper-V:Synthetic Ethernet Port",
+            "ElementName": nic.name,
+            "Address": nic.mac_address,
+            "StaticMacAddress": True,
+            "VirtualSystemIdentifiers": [identifier],
+        },
+    )
+
+
+def connection_settings(nic: Nic, adapter_path: str, switch_path: str) -> CimInstance:
+    return CimInstance(
+        CONNECTION,
+        {
+            "ResourceType": 33,
+            "ResourceSubType": "Microsoft:Hyper-V:Ethernet Connection",
+            "ElementName": nic.name,
+            "Parent": adapter_path,
+            "HostResource": [switch_path],
+            "EnabledState": 2,
+        },
+    )
+
+
+def vlan_settings(vlan_id: int) -> CimInstance:
+    return CimInstance(VLAN, {"OperationMode": _ACCESS, "AccessVlanId": vlan_id})
+
+
+def firmware_settings(
+    spec: MachineSpec, machine_id: str, drive_ids: Sequence[str], adapter_ids: Sequence[str]
+) -> CimInstance | None:
+    """What a generation 2 machine's firmware gets once its devices are there; None where nothing is to be said.
+
+    :param drive_ids: InstanceIDs of the drives, in the order of ``spec.drives``; ``adapter_ids`` likewise.
+    """
+    if spec.generation == 1:
+        return None
+    values: dict[str, CimValue] = {"InstanceID": system_settings_id(machine_id)}
+    devices = {"drive": drive_ids, "nic": adapter_ids}
+    wanted = [devices[kind][position] for kind, position in spec.boot_order]
+    order = wanted + [device for device in (*drive_ids, *adapter_ids) if device not in wanted]
+    if order:
+        # A device's boot source has its settings id with \B behind it (facts: real-instances 1.4).
+        values["BootSourceOrder"] = [setting_path(BOOT_SOURCE, f"{device}\\B") for device in order]
+    if spec.secure_boot is not None:
+        values["SecureBootEnabled"] = True
+        values["SecureBootTemplateId"] = spec.secure_boot.value
+    return CimInstance(SYSTEM, values) if len(values) > 1 else None
+
+
+def boot_codes(spec: MachineSpec) -> tuple[int, ...]:
+    """BootOrder of a generation 1 machine: kinds of devices, each once. SCSI disks cannot be booted from there."""
+    wanted: list[int] = []
+    for kind, position in spec.boot_order:
+        if kind == "nic":
+            code = _BOOT_NETWORK
+        elif spec.drives[position].bus is not Bus.IDE:
+            continue
+        else:
+            code = _BOOT_DVD if spec.drives[position].kind is DriveKind.DVD else _BOOT_DISK
+        if code not in wanted:
+            wanted.append(code)
+    return (*wanted, *(code for code in _BOOT_DEFAULT if code not in wanted))
