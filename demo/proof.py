@@ -3,13 +3,13 @@
 It goes through ``compute_hyperv.host``, the library that the Nova driver uses, with a connection of its own.
 """
 
-from contextlib import closing
 from dataclasses import dataclass, fields
 from ntpath import join
 
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.cim.wql import select
-from compute_hyperv.host.host import HyperVHost, SmbEndpoint
+from compute_hyperv.host.host import HyperVHost
+from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from demo.cloud.config import certificate_authority
 from demo.settings import SMB_PORT, DemoHost, State
 
@@ -44,7 +44,7 @@ def inventory(state: State, host: DemoHost) -> HostInventory:
         host.address, username="Administrator", password=password, ca_file=str(certificate_authority(state))
     )
     smb = SmbEndpoint(host.address, port=SMB_PORT, username="Administrator", password=password)
-    with closing(HyperVHost(endpoint, smb)) as hyperv:
+    with HyperVHost(endpoint, smb) as hyperv:
         ports = hyperv.cim.query(select("Msvm_EthernetPortAllocationSettingData", ["InstanceID", "ElementName"]))
         return HostInventory(
             frozenset(machine.name for machine in hyperv.machines.list()),

@@ -100,6 +100,8 @@ class Keeper:
             if never_owned and time.monotonic() - self._started_at > UNOWNED_LIMIT_S:
                 self._ending = True
         self.end_programs(list(self._programs.values()))
+        while orphans := children_of(os.getpid()):
+            kill(orphans)
         end_leftovers(self._mark)
 
     def _end(self, *_: object) -> None:
@@ -188,6 +190,7 @@ class Keeper:
         return {"programs": [program.describe() for program in self._programs.values()]}
 
     def _do_end(self, _client: socket.socket, names: list[str]) -> dict[str, Any]:
+        self._waiting = [(name, other) for name, other in self._waiting if name not in names]
         self.end_programs([self._programs.pop(name) for name in names if name in self._programs])
         return {}
 
@@ -242,17 +245,21 @@ def marked(mark: str) -> set[int]:
 
 
 def end_leftovers(mark: str) -> set[int]:
-    """Kills what is left of the cloud with this run folder, this process's own descendants included."""
+    """Kills what is left of the cloud with this run folder, whoever is its parent now."""
     ended: set[int] = set()
-    while left := marked(mark) | children_of(os.getpid()):
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+    while left := marked(mark):
+        kill(left)
         ended |= left
         time.sleep(0.02)
     return ended
+
+
+def kill(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 @contextlib.contextmanager

@@ -197,13 +197,16 @@ class Processes:
 
     @staticmethod
     def _exchange(connection: socket.socket, request: Mapping[str, Any]) -> dict[str, Any]:
-        connection.sendall(json.dumps(request).encode() + b"\n")
         line = b""
-        while not line.endswith(b"\n"):
-            chunk = connection.recv(65536)
-            if not chunk:
-                raise DemoError("the keeper of the processes has ended; everything it kept has ended with it")
-            line += chunk
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            while not line.endswith(b"\n"):
+                chunk = connection.recv(65536)
+                if not chunk:
+                    raise ConnectionError
+                line += chunk
+        except ConnectionError:
+            raise DemoError("the keeper of processes has ended, and with it everything that it kept") from None
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise DemoError(answer["error"])
