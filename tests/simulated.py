@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from compute_hyperv.cim.endpoint import Endpoint
+from hyperv_simulator.config import HostConfig
+
+if TYPE_CHECKING:
+    from hyperv_simulator.host import SimulatedHost
+
+# ``simulate(version="2019", …)``: a host that runs until the test's end; the fields of ``HostConfig``, of which address
+# and name need not be given and Samba is off unless asked for.
+Simulate: TypeAlias = "Callable[..., SimulatedHost]"
 
 
 def free_address() -> str:
@@ -17,6 +31,40 @@ def free_address() -> str:
         address = f"127.{chosen.randint(2, 250)}.{chosen.randint(0, 250)}.{chosen.randint(2, 250)}"
         if not any(_answers(address, port) for port in (445, 5985, 5986)):
             return address
+
+
+@contextmanager
+def simulating(state_folder: Path) -> Iterator[Simulate]:
+    """Gives ``simulate``; every host that it started is stopped at the end."""
+    from hyperv_simulator.host import SimulatedHost  # who wants an address only need not wait for all of this
+
+    started: list[SimulatedHost] = []
+
+    def simulate(**settings: Any) -> SimulatedHost:
+        defaults = {"name": f"HV{len(started) + 1}", "address": free_address(), "samba": False}
+        host = SimulatedHost(HostConfig(**{**defaults, **settings}), state_folder)
+        host.start()
+        started.append(host)
+        return host
+
+    try:
+        yield simulate
+    finally:
+        for host in reversed(started):
+            host.stop()
+
+
+def endpoint_of(host: SimulatedHost, **settings: Any) -> Endpoint:
+    """How a client reaches a simulated host: by HTTPS and Negotiate, unless ``settings`` say otherwise."""
+    config = host.config
+    ports = {"https": config.https_port, "http": config.http_port}
+    defaults = {
+        "port": ports[settings.get("scheme", "https")],
+        "username": config.username,
+        "password": config.password,
+        "ca_file": str(host.ca_file),
+    }
+    return Endpoint(config.address, **{**defaults, **settings})
 
 
 def _answers(address: str, port: int) -> bool:
