@@ -13,7 +13,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from smbprotocol.exceptions import SMBException
+from smbprotocol.exceptions import SMBConnectionClosed, SMBException
 from smbprotocol.open import (
     CreateDisposition,
     FilePipePrinterAccessMask,
@@ -96,8 +96,12 @@ class PipeStream:
         request = self._waiting
         while request.response_event.wait(timeout_s):
             with request.response_event_lock:
-                if request.response is None or not _is_interim(request.response):
-                    return True  # an answer, or the connection broke: then the next call raises
+                if request.response is None:  # smbprotocol sets the event of all that waits when the connection breaks
+                    raise SMBConnectionClosed("the connection broke")
+                if not _is_interim(request.response):
+                    return True
+                # Forgotten, so that the event that comes when the connection breaks is not taken for it again.
+                request.response = None
                 request.response_event.clear()
         return False
 
