@@ -66,6 +66,8 @@ class PipeStream:
                 message, _ = self._pipe.read(0, _BUFFER, send=False)
                 self._waiting = self._connection.wire.send(message, *self._ids)
             if not self._arrived(timeout_s):
+                if not self._connection.usable:  # nobody would ever set the event
+                    raise SMBConnectionClosed("the connection broke")
                 return b""
             request, self._waiting = self._waiting, None
             data: bytes = self._pipe._read_response(request)  # the half of Open.read() that waits

@@ -95,7 +95,7 @@ class Builder:
             try:
                 self._make_files(instance, machine, image, injected_files, admin_password, network_info)
                 with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
-                    machine_id = self._host.machines.create(machine)
+                    machine_id = self._host.machines.create(machine, known_absent=True)
                 if power_on:
                     self._power.start(instance, machine_id)
             except Exception as error:  # whatever it was: Nova expects nothing to be left

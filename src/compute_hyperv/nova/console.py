@@ -204,6 +204,9 @@ class ConsoleLogs:
         except OSError as error:
             LOG.warning("The console log of instance %s cannot be written: %s", instance_uuid, error)
             watch.later()
+        except Exception:  # a library's bug with one pipe must not end the thread that reads all of them
+            LOG.exception("The console of instance %s cannot be read", instance_uuid)
+            watch.later()
         return False
 
     def _open(self, pipes: tuple[str, ...]) -> PipeStream:

@@ -68,6 +68,11 @@ class _BoundedConnection(Connection):  # type: ignore[misc]
                         raise
             time.sleep(0.01)  # answers of other threads bring credits back
 
+    @property
+    def listening(self) -> bool:
+        """Whether smbprotocol still waits for answers; it ends that, and says nothing, when the server hangs up."""
+        return self._t_worker is not None and self._t_worker.is_alive()
+
     def bound_socket(self) -> None:
         """Deadlines that only the socket can keep: a peer that is gone, and one that no longer reads."""
         raw = self.transport._sock
@@ -107,7 +112,7 @@ class SmbConnection:
 
     @property
     def usable(self) -> bool:
-        return not self.broken and bool(self.wire.transport and self.wire.transport.connected)
+        return not self.broken and self.wire.listening and bool(self.wire.transport and self.wire.transport.connected)
 
     def tree(self, share: str) -> Any:
         """The tree connect of a share. Raises smbprotocol's errors: call it inside ``translating``."""
