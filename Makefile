@@ -36,7 +36,7 @@ lint: setup ## style, types, and the direction of imports
 
 .PHONY: bench
 bench: setup ## measure against the budgets; writes bench/results.json
-	@exec $(PYTHON_IN_VENV) -m bench
+	@exec $(PYTHON_IN_VENV) -m bench.run
 
 .PHONY: docs
 docs: setup ## the documentation, in docs/_build/html
