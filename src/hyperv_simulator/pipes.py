@@ -18,14 +18,15 @@ import contextlib
 import fcntl
 import os
 import selectors
+import shutil
 import socket
 import struct
 import termios
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from hyperv_simulator import run_folders
 from hyperv_simulator.guests.base import GuestError
 
 # ERROR_PIPE_BUSY: what a machine's start reports if another one has the same pipe.
@@ -86,13 +87,14 @@ class Pipe:
 class PipeServer:
     """All pipes of one host.
 
-    :param folder: ``np`` in smbd's ``ncalrpc dir``; a short path, because a unix socket's has at most 107 bytes.
+    :ivar folder: where the sockets are; its parent is smbd's ``ncalrpc dir``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)  # smbd insists
+    def __init__(self) -> None:
+        self._run = run_folders.make("pipes")
+        self._run.chmod(0o755)
+        self.folder = self._run / "np"
+        self.folder.mkdir(mode=0o700)  # smbd insists
         self._selector = selectors.DefaultSelector()
         self._pipes: dict[str, Pipe] = {}
         self._requests: list[tuple[Callable[[], None], threading.Event]] = []
@@ -116,7 +118,7 @@ class PipeServer:
                 raise GuestError(ALL_INSTANCES_BUSY, "All pipe instances are busy.")
             listener = socket.socket(socket.AF_UNIX)
             try:
-                path = self._folder / plain
+                path = self.folder / plain
                 path.unlink(missing_ok=True)
                 listener.bind(str(path))
                 listener.listen()
@@ -142,6 +144,7 @@ class PipeServer:
         self._selector.close()
         os.close(self._wake_up)
         os.close(self._wake)
+        shutil.rmtree(self._run, ignore_errors=True)
 
     # ---------------------------------------------------------------- the thread
 
@@ -302,7 +305,7 @@ class PipeServer:
         pipe.guest = None
         with self._lock:
             del self._pipes[pipe.name]
-        (self._folder / pipe.name).unlink(missing_ok=True)
+        (self.folder / pipe.name).unlink(missing_ok=True)
 
     def _say_goodbye(self, client: socket.socket, last_words: bytes) -> None:
         """Leave the client's connection open until it has been read, which smbd forgets to do once it is closed."""

@@ -20,17 +20,16 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
-from hyperv_simulator import children
+from hyperv_simulator import children, run_folders
 from hyperv_simulator.config import HostConfig
+from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.storage.paths import HostFolder
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 3.0
-_RUN_FOLDERS = (Path("/run"), Path("/tmp"))  # noqa: S108  (the folder made in it is ours: mkdtemp)
-_PREFIX = "hvsim-"
 
 # Windows: SMB signing is demanded by the client of a domain controller and, since 2025, by everybody; here always, so
 # that a client that can't sign is found out. Nothing is flushed to the real disk: a simulated host need not survive the
@@ -50,7 +49,7 @@ lock directory = {run}/lock
 state directory = {run}/state
 cache directory = {run}/cache
 pid directory = {run}/pid
-ncalrpc dir = {run}/ncalrpc
+ncalrpc dir = {pipes}
 passdb backend = tdbsam:{run}/private/passdb.tdb
 username map = {run}/usermap
 log file = {log}
@@ -95,21 +94,18 @@ class SambaServer:
     """smbd for one host.
 
     :param config: the host's name, address, port and account.
-    :param log_folder: where smbd's log goes.
-    :param volumes: the folder with one folder per drive letter.
+    :param state_folder: the host's; smbd's log goes there.
+    :param folder: the host's volumes.
+    :param pipes: its named pipes.
     """
 
-    def __init__(self, config: HostConfig, log_folder: Path, volumes: Path) -> None:
+    def __init__(self, config: HostConfig, state_folder: Path, folder: HostFolder, pipes: PipeServer) -> None:
         self._config = config
-        self._log_folder = log_folder
-        self._volumes = volumes
+        self._log = state_folder / "smbd.log"
+        self._folder = folder
+        self._pipes = pipes
+        self._run: Path | None = None
         self._smbd: subprocess.Popen[bytes] | None = None
-        self._run = _make_run_folder(config.name)
-
-    @property
-    def pipe_folder(self) -> Path:
-        """Where smbd looks for the sockets of named pipes; there before `start`, for `pipes.PipeServer`."""
-        return self._run / "ncalrpc" / "np"
 
     def start(self) -> None:
         """Serve; returns when connections are accepted.
@@ -120,21 +116,26 @@ class SambaServer:
             raise SambaError("The SMB server of a simulated host needs root: start as root, or set samba = false.")
         if self._answers():
             raise SambaError(f"{self._where} is in use: stop what listens there, or set another address or smb_port.")
-        configuration = self._write_configuration()
+        self._run = run_folders.make("samba")
         try:
+            configuration = self._write_configuration(self._run)
             self._add_account(configuration)
             self._smbd = children.start(
                 ["smbd", "--foreground", "--no-process-group", f"--configfile={configuration}"],
                 death_signal="TERM",
                 stdin=subprocess.PIPE,
             )
+        except SambaError:
+            self.stop()
+            raise
         except FileNotFoundError as error:
+            self.stop()
             raise SambaError("smbd is missing: install the package samba.") from error
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self._smbd.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise SambaError(f"smbd does not serve {self._where}: see {self._log_folder / 'smbd.log'}.")
+                raise SambaError(f"smbd does not serve {self._where}: see {self._log}.")
             time.sleep(0.01)
 
     @property
@@ -148,26 +149,22 @@ class SambaServer:
             return False
         return True
 
-    def _write_configuration(self) -> Path:
-        for name in ("private", "lock", "state", "cache", "pid", "ncalrpc/np"):
-            folder = self._run / name
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-        self._run.joinpath("ncalrpc").chmod(0o755)
-        self._log_folder.mkdir(parents=True, exist_ok=True)
-        (self._run / "usermap").write_text(f'!root = "{self._config.username}"\n')
+    def _write_configuration(self, run: Path) -> Path:
+        for name in ("private", "lock", "state", "cache", "pid"):
+            (run / name).mkdir(mode=0o700)
+        (run / "usermap").write_text(f'!root = "{self._config.username}"\n')
         text = _CONFIG.format(
             name=self._config.name.upper(),
             address=self._config.address,
             port=self._config.smb_port,
-            run=self._run,
-            log=self._log_folder / "smbd.log",
+            run=run,
+            log=self._log,
+            pipes=self._pipes.folder.parent,
         )
-        drives = sorted(folder.name for folder in self._volumes.iterdir() if len(folder.name) == 1)
-        shares = {f"{drive}$": self._volumes / drive for drive in drives}
-        shares["ADMIN$"] = self._volumes / "C" / "Windows"
+        shares = {f"{drive}$": self._folder.to_local(f"{drive}:\\") for drive in self._folder.drives}
+        shares["ADMIN$"] = self._folder.to_local(r"C:\Windows")
         text += "".join(_SHARE.format(share=share, path=path, account="root") for share, path in shares.items())
-        configuration = self._run / "smb.conf"
+        configuration = run / "smb.conf"
         configuration.write_text(text)
         return configuration
 
@@ -187,7 +184,9 @@ class SambaServer:
         smbd, self._smbd = self._smbd, None
         if smbd is not None:
             _end_group(smbd)
-        shutil.rmtree(self._run, ignore_errors=True)
+        run, self._run = self._run, None
+        if run is not None:
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def _end_group(smbd: subprocess.Popen[bytes]) -> None:
@@ -201,17 +200,3 @@ def _end_group(smbd: subprocess.Popen[bytes]) -> None:
         smbd.wait()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(smbd.pid, 9)
-
-
-def _make_run_folder(name: str) -> Path:
-    base = next(folder for folder in _RUN_FOLDERS if os.access(folder, os.W_OK))
-    _sweep(base)
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{name.lower()}-", dir=base))
-
-
-def _sweep(base: Path) -> None:
-    """Remove the folders of simulators that are no more."""
-    for folder in base.glob(f"{_PREFIX}[0-9]*"):
-        process_id = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if process_id.isdigit() and not Path("/proc", process_id).exists():
-            shutil.rmtree(folder, ignore_errors=True)
