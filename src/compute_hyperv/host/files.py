@@ -187,7 +187,7 @@ class Files:
         lasts."""
 
         def deleting(connection: SmbConnection, where: SmbPath, _again: bool) -> None:
-            _delete(connection, where, handles.FILE)
+            _delete(connection, where)
 
         with contextlib.suppress(FileMissing) if missing_ok else contextlib.nullcontext():
             self._patiently(lambda: self._run_noting_repetition("Deleting", path, deleting))
@@ -308,7 +308,9 @@ class Files:
 
     def _delete_folder(self, folder: str) -> None:
         def deleting(connection: SmbConnection, where: SmbPath, _again: bool) -> None:
-            _delete(connection, where, handles.FOLDER)
+            # Delete-on-close would leave a folder that is not empty, without a word.
+            with Handle(connection, where, handles.DELETE, options=handles.FOLDER | handles.ITSELF) as handle:
+                handle.delete()
 
         with contextlib.suppress(FileMissing):
             self._patiently(lambda: self._run_noting_repetition("Deleting the folder", folder, deleting))
@@ -363,13 +365,13 @@ def _remove_left_overs(connection: SmbConnection, target: SmbPath, *, now: dt.da
     for entry in entries:
         if now - entry.modified_at > _LEFT_OVER_AFTER:
             with contextlib.suppress(*handles.NOT_DELETED):  # somebody is still writing it, or was faster
-                _delete(
-                    connection, SmbPath(target.server, target.share, paths.join(folder.rest, entry.name)), handles.FILE
-                )
+                _delete(connection, SmbPath(target.server, target.share, paths.join(folder.rest, entry.name)))
 
 
-def _delete(connection: SmbConnection, where: SmbPath, kind: int) -> None:
-    Handle(connection, where, handles.DELETE, options=kind | handles.ITSELF | handles.DELETE_ON_CLOSE).open_and_close()
+def _delete(connection: SmbConnection, where: SmbPath) -> None:
+    Handle(
+        connection, where, handles.DELETE, options=handles.FILE | handles.ITSELF | handles.DELETE_ON_CLOSE
+    ).open_and_close()
 
 
 def _chunks(local: Path, size: int, progress: Progress | None) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ from compute_hyperv.host.smb.status import error_of_errno
 
 STREAMS = 2
 WHAT = "Uploading"
+_STALL_GRACE_S = 5.0
 
 Progress = Callable[[int, int], None]
 
@@ -56,7 +57,7 @@ def upload(
     :param progress: called now and then with the bytes sent and the size; what it raises ends the upload.
     :param stall_s: how long no byte may move; by default a little longer than a request may take.
     """
-    patience_s = stall_s if stall_s is not None else endpoint.timeout_s + 5
+    patience_s = stall_s if stall_s is not None else endpoint.timeout_s + _STALL_GRACE_S
     with _configuration() as configuration, contextlib.ExitStack() as children:
         streams = [
             _Stream(children, _request(endpoint, local_path, target, size_bytes, number, configuration))
