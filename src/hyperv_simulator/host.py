@@ -1,0 +1,172 @@
+"""One simulated host: everything that belongs to it, put together, started and ended.
+
+What lives here and only here: which part is given which, and in what order they come and go. The wire comes last and goes
+first, so that a host that answers is complete.
+
+::
+
+    <state>/<name>/volumes/C/   the files of C:
+    <state>/<name>/tls/         its certificate
+    <state>/<name>/...          what its parts keep (see ``assembly`` and ``samba``)
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from hyperv_simulator.assembly import Inside, assemble
+from hyperv_simulator.config import HostConfig
+from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.request_log import RequestLog
+from hyperv_simulator.samba import SambaError, SambaServer
+from hyperv_simulator.server.tls import Authority
+from hyperv_simulator.server.winrm import MAX_ENVELOPE_BYTES, ListenError, WinRm
+from hyperv_simulator.server.wsman import HostIdentity, WsManService
+from hyperv_simulator.service import CimService
+from hyperv_simulator.windows import RELEASES
+
+
+class StartError(Exception):
+    """A host can't start on this machine; the message is one line, remedy included."""
+
+
+class SimulatedHost:
+    """A Hyper-V host that can be started and stopped any number of times, and keeps its state meanwhile.
+
+    :param config: what it is like.
+    :param state_folder: of the simulator; the host's own folder is made in it.
+    :param authority: signs its certificate; without one, the host makes one in its folder.
+    """
+
+    def __init__(self, config: HostConfig, state_folder: Path, authority: Authority | None = None) -> None:
+        self.config = config
+        self.folder = state_folder / config.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.faults = FaultRules(config.fault)
+        self.requests = RequestLog()
+        self.round_trip_ms: float = config.round_trip_ms
+        self._authority = authority or Authority(self.folder / "tls")
+        self._stopping = threading.Event()
+        self._inside: Inside | None = None
+        self._samba: SambaServer | None = None
+        self._winrm: WinRm | None = None
+
+    @property
+    def ca_file(self) -> Path:
+        """What clients have to trust."""
+        return self._authority.ca_file
+
+    @property
+    def inside(self) -> Inside:
+        """What is behind the wire, for tests that look or act where no client could. Only while the host runs."""
+        if self._inside is None:
+            raise RuntimeError(f"{self.config.name} is not running")
+        return self._inside
+
+    @property
+    def service(self) -> CimService:
+        """See ``inside``."""
+        return self.inside.service
+
+    def start(self) -> None:
+        """The host answers when this returns.
+
+        :raises StartError: a port can't be had; nothing is left running.
+        """
+        self._stopping.clear()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends it with its children. Nothing happens to a host that is not running."""
+        self._stopping.set()
+        if self._winrm is not None:
+            self._winrm.stop()
+            self._winrm = None
+        if self._samba is not None:
+            self._samba.stop()
+            self._samba = None
+        if self._inside is not None:
+            self._inside.close()
+            self._inside = None
+
+    def drop_connections(self) -> None:
+        """Cuts every WinRM connection, as a restart of that service does."""
+        if self._winrm is not None:
+            self._winrm.drop_connections()
+
+    def __enter__(self) -> SimulatedHost:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        config = self.config
+        for port in (config.http_port, config.https_port, *([config.smb_port] if config.samba else [])):
+            self._try(port)  # before anything is made
+        self._inside = inside = assemble(config, self.folder, self.faults)
+        if config.samba:
+            self._samba = SambaServer(config, self.folder, inside.disks.folder, inside.pipes)
+            self._serve_files(self._samba)
+        self._listen(inside)
+
+    @staticmethod
+    def _serve_files(samba: SambaServer) -> None:
+        try:
+            samba.start()
+        except SambaError as error:
+            raise StartError(str(error)) from None
+
+    def _listen(self, inside: Inside) -> None:
+        config = self.config
+        service = WsManService(
+            HostIdentity(config.name, RELEASES[config.version].version),
+            inside.service,
+            faults=self.faults,
+            requests=self.requests,
+            max_envelope_bytes=MAX_ENVELOPE_BYTES,
+            pause=self._stopping.wait,
+        )
+        certificate = self._authority.certificate_for(config.name, config.address, self.folder / "tls")
+        self._winrm = WinRm(config, certificate, service, self._travel)
+        try:
+            self._winrm.start()
+        except ListenError as error:
+            raise self._port_error(error.port, error.error) from None
+
+    def _travel(self) -> None:
+        """The time that a request and its answer are under way."""
+        if self.round_trip_ms:
+            self._stopping.wait(self.round_trip_ms / 1000)
+
+    def _try(self, port: int) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.config.address, port))
+                probe.listen()
+            except OSError as error:
+                raise self._port_error(port, error) from None
+
+    def _port_error(self, port: int, error: OSError) -> StartError:
+        where = f"host {self.config.name}: {self.config.address}:{port}"
+        key = next(name for name in ("http_port", "https_port", "smb_port") if getattr(self.config, name) == port)
+        if error.errno == errno.EACCES:
+            without = ", or do without files and pipes: --no-samba" if key == "smb_port" else ""
+            return StartError(f"{where} needs root; run as root, set {key} above 1023{without}")
+        if error.errno == errno.EADDRINUSE:
+            return StartError(f"{where} is in use; stop what listens there, or set another address or {key}")
+        if error.errno == errno.EADDRNOTAVAIL:
+            return StartError(f"{where}: this machine has no such address; set address to one it has, 127.0.1.1 say")
+        return StartError(f"{where} can't be listened on ({error.strerror}); set another address or {key}")
