@@ -5,12 +5,13 @@ Rule 2: names of properties and classes, and strings, compare without regard to 
 Source: WmiSdk "WQL (SQL for WMI)", "WHERE Clause", "LIKE Operator", "ASSOCIATORS OF", "REFERENCES OF".
 """
 
-from hyperv_simulator.wql.conditions import matcher, properties_read
+from hyperv_simulator.wql.conditions import Matcher, matcher, properties_read
 from hyperv_simulator.wql.parser import parse
 from hyperv_simulator.wql.tree import AssociatorsOf, Query, ReferencesOf, Select, WqlError
 
 __all__ = [
     "AssociatorsOf",
+    "Matcher",
     "Query",
     "ReferencesOf",
     "Select",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from compute_hyperv.cim.datetimes import from_cim
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.wql.tree import (
     And,
@@ -146,7 +147,6 @@ def _as_number(constant: Literal) -> float | None:
 
 
 _DATETIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6}))?([+-]\d{1,3})?")
-_INTERVAL = re.compile(r"(\d{8})(\d\d)(\d\d)(\d\d)\.(\d{6}):000")
 
 
 def parse_datetime(text: str) -> dt.datetime | None:
@@ -166,11 +166,11 @@ def parse_datetime(text: str) -> dt.datetime | None:
 
 def parse_interval(text: str) -> dt.timedelta | None:
     """A CIM interval (``ddddddddHHMMSS.mmmmmm:000``); None where the text is none."""
-    match = _INTERVAL.fullmatch(text)
-    if match is None:
+    try:
+        value = from_cim(text)
+    except ValueError:
         return None
-    days, hours, minutes, seconds, microseconds = (int(part) for part in match.groups())
-    return dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=microseconds)
+    return value if isinstance(value, dt.timedelta) else None
 
 
 def like_expression(pattern: str) -> re.Pattern[str]:

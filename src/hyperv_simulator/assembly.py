@@ -1,0 +1,170 @@
+"""Everything behind the wire of one host, put together: instances, providers, jobs, disks, guests, persistence.
+
+What lives here and only here: which part is given which. ``Inside`` is what ``host`` puts a listener before; tests that
+need no wire take it as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from hyperv_simulator import persistence
+from hyperv_simulator.association_rules import AssociationRules
+from hyperv_simulator.associations import Associations
+from hyperv_simulator.catalogue import HostCatalogue
+from hyperv_simulator.config import HostConfig
+from hyperv_simulator.device_kinds import DeviceKinds
+from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.guests.base import GuestRunner
+from hyperv_simulator.guests.none import NoneRunner
+from hyperv_simulator.host_memory import HostMemory
+from hyperv_simulator.instances import hypervisor, network, operating_system
+from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machine_settings import SettingsFactory
+from hyperv_simulator.machines import Machines
+from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.providers.base import Provider
+from hyperv_simulator.providers.computer_system import ComputerSystemProvider
+from hyperv_simulator.providers.concrete_job import JobProvider
+from hyperv_simulator.providers.features import FeatureSettings
+from hyperv_simulator.providers.guest_services import GuestServices
+from hyperv_simulator.providers.image_management_service import ImageManagementProvider
+from hyperv_simulator.providers.service_settings import ServiceSettings
+from hyperv_simulator.providers.shutdown_component import ShutdownComponentProvider
+from hyperv_simulator.providers.summary_information import SummaryInformation
+from hyperv_simulator.providers.system_settings import SystemSettings
+from hyperv_simulator.providers.virtual_ethernet_switch_management_service import (
+    VirtualEthernetSwitchManagementProvider,
+)
+from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
+from hyperv_simulator.providers.win32_service import Win32ServiceProvider
+from hyperv_simulator.repository import Repository
+from hyperv_simulator.resources.table import ResourceTable
+from hyperv_simulator.runtime_devices import RuntimeDevices
+from hyperv_simulator.service import CimService
+from hyperv_simulator.storage.paths import HostFolder
+from hyperv_simulator.storage.vhd import DiskStore
+from hyperv_simulator.switches import Switches
+from hyperv_simulator.templates import Templates
+from hyperv_simulator.windows import RELEASES, WindowsVersion
+
+_GIB = 1024**3
+
+
+class Inside:
+    """The parts of one host. Ends with ``close``."""
+
+    def __init__(self, config: HostConfig, folder: Path, faults: FaultRules, guests: GuestRunner | None = None) -> None:
+        self.config = config
+        self.state_folder = folder
+        self.facts = HostFacts(config, RELEASES[config.version])
+        self.catalogue = HostCatalogue(self.facts.version)
+        self.repository = Repository(self.catalogue)
+        self.kinds = DeviceKinds(self.facts.version)
+        self.memory = HostMemory(config.memory_mb)
+        self.jobs = Jobs(self.repository, self.host_name, faults.job_error)
+        names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})
+        self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names))
+        self.pipes = PipeServer()
+        self.guests: GuestRunner = guests or NoneRunner(self.disks, self.pipes)
+        self.factory = SettingsFactory(
+            self.catalogue,
+            self.kinds,
+            processors_per_node=self.facts.processors_per_node,
+            memory_per_node_mb=self.facts.memory_per_node_mb,
+        )
+        self.switches = Switches(self.repository, self.host_name, self.kinds)
+        self.machines = Machines(self, self.factory, self.disks.folder)
+        self._populate()
+        self.service = self._service()
+        self._store = persistence.Store(self)
+        self._closed = threading.Event()
+
+    # What machines and resource rules ask of their host
+
+    @property
+    def host_name(self) -> str:
+        return self.facts.name
+
+    @property
+    def version(self) -> WindowsVersion:
+        return self.facts.version
+
+    @property
+    def logical_processors(self) -> int:
+        return self.config.threads
+
+    # Life
+
+    def open(self) -> None:
+        """Brings back what an earlier run left, and starts the machines that start by themselves."""
+        self._store.restore()
+
+    def close(self) -> None:
+        """Ends guests and jobs, and writes down what shall survive."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self.jobs.close()
+        self._store.freeze()
+        for machine in self.machines.all():
+            machine.leave()
+        self.guests.close()
+        self.pipes.close()
+
+    # Putting together
+
+    def _populate(self) -> None:
+        operating_system.populate(self.repository, self.facts, self.memory, self.disks.folder)
+        network.populate(self.repository, self.facts)
+        hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
+        self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
+        self.devices = RuntimeDevices(self.repository, self.machines)
+        self.machines.watch_uptime()
+
+    def _service(self) -> CimService:
+        rules = AssociationRules(
+            self.repository, self.machines, self.devices, self.templates, self.jobs, self.host_name
+        )
+        return CimService(
+            self.repository,
+            Associations(self.repository, rules.all()),
+            self._providers(),
+            host_name=self.host_name,
+            before_reading=(self.jobs.purge,),
+        )
+
+    def _providers(self) -> tuple[Provider, ...]:
+        repository, machines, jobs = self.repository, self.machines, self.jobs
+        return (
+            ComputerSystemProvider(machines, self.host_name),
+            VirtualSystemManagementProvider(
+                repository,
+                machines,
+                jobs,
+                ResourceTable(self),
+                system_settings=SystemSettings(repository, self.host_name),
+                features=FeatureSettings(repository, machines, jobs),
+                summaries=SummaryInformation(repository, machines, self.memory),
+                guest_services=GuestServices(repository, machines, jobs),
+                service_settings=ServiceSettings(repository, jobs, self.host_name),
+            ),
+            VirtualEthernetSwitchManagementProvider(repository, self.switches, machines, jobs),
+            ImageManagementProvider(self.disks, jobs, self.catalogue),
+            ShutdownComponentProvider(machines),
+            JobProvider(jobs, repository),
+            Win32ServiceProvider(repository),
+        )
+
+
+def assemble(config: HostConfig, folder: Path, faults: FaultRules, guests: GuestRunner | None = None) -> Inside:
+    """The inside of a host, with everything that it had when it last ended.
+
+    :param folder: the host's own state folder.
+    :param guests: another runner than the one that ``config.guests`` names, for tests.
+    """
+    inside = Inside(config, folder, faults, guests)
+    inside.open()
+    return inside

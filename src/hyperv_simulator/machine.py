@@ -1,0 +1,338 @@
+"""One machine's life: off, running, paused, saved, and the changes between them.
+
+Rule 1: a change of state is asked for, checked against the table in ``transitions`` and then done in a job; while it is
+under way nothing else may change the state (32775).
+Rule 2: what is stored in the repository (EnabledState and the like) is written here and only here.
+Rule 3: the guest may end by itself at any time; that is noticed unless a change under way will settle the state anyway.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from compute_hyperv.cim.values import CimReference, CimValue
+from hyperv_simulator.guests.base import Guest, GuestError, GuestRunner, StopReason
+from hyperv_simulator.host_memory import HostMemory
+from hyperv_simulator.jobs import JobControl, Jobs
+from hyperv_simulator.machine_reader import MachineReader
+from hyperv_simulator.outcomes import (
+    INVALID_PARAMETER,
+    INVALID_STATE,
+    OUT_OF_MEMORY_RESULT,
+    START_FAILED,
+    OperationFailed,
+    Refused,
+)
+from hyperv_simulator.repository import Repository
+from hyperv_simulator.storage.errors import DiskError
+from hyperv_simulator.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
+
+
+class Surroundings(Protocol):
+    """What a machine needs of its host."""
+
+    @property
+    def host_name(self) -> str: ...
+
+    @property
+    def repository(self) -> Repository: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def guests(self) -> GuestRunner: ...
+
+    @property
+    def memory(self) -> HostMemory: ...
+
+    @property
+    def state_folder(self) -> Path: ...
+
+
+class Machine:
+    """The runtime side of one Msvm_ComputerSystem. Safe for threads."""
+
+    def __init__(self, host: Surroundings, machine_id: str, state: State = State.OFF) -> None:
+        self.machine_id = machine_id
+        self.reference = CimReference(
+            "Msvm_ComputerSystem", {"CreationClassName": "Msvm_ComputerSystem", "Name": machine_id}
+        )
+        self.reader = MachineReader(host.repository, machine_id)
+        self.lock = threading.RLock()
+        self.state = state
+        self._host = host
+        self._guest: Guest | None = None
+        self._changing: Transition | None = None
+        self._started_at = 0.0
+        self._stopping_asked = False
+
+    # What it is doing
+
+    @property
+    def is_changing(self) -> bool:
+        return self._changing is not None
+
+    @property
+    def is_on(self) -> bool:
+        """It holds memory and files: running, paused, or on the way there or back."""
+        return self.state in (State.RUNNING, State.PAUSED) or self._changing is not None
+
+    @property
+    def guest(self) -> Guest | None:
+        return self._guest if self.state in (State.RUNNING, State.PAUSED) else None
+
+    @property
+    def uptime_ms(self) -> int:
+        """OnTimeInMilliseconds: 0 while it is off; a reboot by the guest does not start it anew (real-instances 3.2)."""
+        if self.state not in (State.RUNNING, State.PAUSED):
+            return 0
+        return int((time.monotonic() - self._started_at) * 1000)
+
+    @property
+    def integration_ready(self) -> bool:
+        """The guest's integration services answer."""
+        guest = self.guest
+        return guest is not None and self.state is State.RUNNING and guest.integration_ready
+
+    # Asking for a change
+
+    def request_state(self, requested: int, user: str) -> CimReference:
+        """Starts the job of a state change and gives its address.
+
+        :raises Refused: 32773 for a state that nobody can ask for, 32775 where there is no way to it from here.
+        """
+        if requested not in KNOWN_REQUESTS:
+            raise Refused(INVALID_PARAMETER, f"state {requested}")
+        with self.lock:
+            transition = TRANSITIONS.get((self.state, requested))
+            if transition is None or self._changing is not None:
+                raise Refused(INVALID_STATE, f"{requested} while {self.state.name}")
+            self._changing = transition
+            self._show(transition.passing)
+
+        def work(control: JobControl) -> None:
+            self._go(transition)
+
+        return self._host.jobs.start(
+            transition.job,
+            work,
+            user=user,
+            affected=self.reference,
+            origin=("Msvm_ComputerSystem", "RequestStateChange"),
+            on_failure=self._stay,
+        )
+
+    def shut_down(self) -> bool:
+        """Asks the guest to shut down; False where a request is under way already."""
+        with self.lock:
+            guest = self.guest
+            if guest is None or self._stopping_asked:
+                return False
+            self._stopping_asked = True
+        guest.shutdown()
+        return True
+
+    def reboot(self) -> None:
+        """A guest that was asked to reboot: it goes on in the same process, and its uptime with it."""
+        guest = self.guest
+        if guest is not None:
+            guest.reset()
+
+    def leave(self) -> None:
+        """Turns the machine off without a job: the host goes down, or the machine is destroyed."""
+        with self.lock:
+            guest, self._guest = self._guest, None
+        if guest is not None:
+            guest.power_off()
+        self._release()
+
+    # What the guest does by itself (GuestListener)
+
+    def stopped(self, machine_id: str, reason: StopReason) -> None:
+        with self.lock:
+            if self._changing is not None or self._guest is None:
+                return
+            self._guest = None
+            self._release()
+            self._settle(State.OFF)
+
+    def reset(self, machine_id: str) -> None:
+        with self.lock:
+            self._stopping_asked = False
+
+    # Hardware that changed while it runs
+
+    def refresh_guest(self) -> None:
+        """Gives a running guest the drives, adapters and ports that the settings now have.
+
+        :raises OperationFailed: the guest (or a disk) does not follow.
+        """
+        guest = self.guest
+        if guest is None:
+            return
+        try:
+            guest.change_disks(self.reader.guest_disks())
+            guest.change_nics(self.reader.guest_nics(self._host.host_name))
+            guest.change_serial(self.reader.serial_pipes())
+        except (DiskError, GuestError) as error:
+            name = self.reader.name
+            raise OperationFailed(
+                f"Modifying the properties of '{name}' failed.", self._cause(error), machine_id=self.machine_id
+            ) from None
+
+    # Doing it, in the thread of a job
+
+    def _go(self, transition: Transition) -> None:
+        actions: Mapping[str, Callable[[], None]] = {
+            "start": self._start,
+            "restore": self._restore,
+            "turn off": self._turn_off,
+            "discard": self._discard,
+            "save": self._save,
+            "pause": self._pause,
+            "resume": self._resume,
+            "reset": self._reset,
+        }
+        actions[transition.action]()
+        with self.lock:
+            self._changing = None
+            guest = self._guest
+            # The guest may have ended between its start and now, and nobody listened (rule 3).
+            gone = transition.target in (State.RUNNING, State.PAUSED) and (guest is None or not guest.running)
+            if gone:
+                self._guest = None
+                self._release()
+            self._settle(State.OFF if gone else transition.target)
+
+    def _stay(self) -> None:
+        """A change failed: the machine is where it was, or off where its guest is gone."""
+        with self.lock:
+            self._changing = None
+            if self._guest is not None and not self._guest.running:
+                self._guest = None
+            if self._guest is None and self.state in (State.RUNNING, State.PAUSED):
+                self.state = State.OFF
+            if self.state not in (State.RUNNING, State.PAUSED):
+                self._release()
+            self._settle(self.state)
+
+    def _start(self, restore_from: Path | None = None) -> None:
+        spec = self.reader.guest_spec(self._host.host_name)
+        if not self._host.memory.take(self.machine_id, spec.memory_mb):
+            raise self._start_failed(
+                f"Not enough memory in the system to start the virtual machine {spec.name} with ram size "
+                f"{spec.memory_mb} megabytes.",
+                "Could not initialize memory: Not enough memory resources are available to complete this operation. "
+                f"(0x{OUT_OF_MEMORY_RESULT:08X}).",
+            )
+        guest = self._host.guests.create(spec, self)
+        try:
+            guest.start(restore_from)
+        except DiskError as error:
+            raise self._attachment_failed(error) from None
+        except GuestError as error:
+            raise self._start_failed(self._cause(error)) from None
+        with self.lock:
+            self._guest = guest
+            self._stopping_asked = False
+            self._started_at = time.monotonic()
+
+    def _restore(self) -> None:
+        self._start(self._saved_file if self._saved_file.exists() else None)
+
+    def _turn_off(self) -> None:
+        guest = self._guest
+        if guest is not None:
+            guest.power_off()
+        with self.lock:
+            self._guest = None
+            self._release()
+
+    def _discard(self) -> None:
+        self._saved_file.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        guest = self._guest
+        if guest is not None:
+            self._saved_file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                guest.save(self._saved_file)
+            except GuestError as error:
+                name = self.reader.name
+                raise OperationFailed(
+                    f"'{name}' failed to save state.", self._cause(error), machine_id=self.machine_id
+                ) from None
+        with self.lock:
+            self._guest = None
+            self._release()
+
+    def _pause(self) -> None:
+        if self._guest is not None:
+            self._guest.pause()
+
+    def _resume(self) -> None:
+        if self._guest is not None:
+            self._guest.resume()
+
+    def _reset(self) -> None:
+        if self._guest is not None:
+            self._guest.reset()
+        with self.lock:
+            self._stopping_asked = False
+
+    # Inside
+
+    @property
+    def _saved_file(self) -> Path:
+        return self._host.state_folder / "saved" / f"{self.machine_id}.state"
+
+    def _release(self) -> None:
+        self._host.memory.give_back(self.machine_id)
+
+    def _show(self, changes: Mapping[str, CimValue]) -> None:
+        self._host.repository.change(self.reference, changes)
+
+    def _settle(self, state: State) -> None:
+        """Writes what a resting state looks like (real-instances 3.2)."""
+        self.state = state
+        on = state in (State.RUNNING, State.PAUSED)
+        guest = self._guest
+        self._show(
+            {
+                "EnabledState": int(state),
+                "OtherEnabledState": None,
+                "EnabledDefault": 2 if state is State.RUNNING else 3,
+                "RequestedState": 5,
+                "OperationalStatus": [2],
+                "EnhancedSessionModeState": 6 if on else 3,
+                "ProcessID": guest.process_id if on and guest is not None else None,
+                "HwThreadsPerCoreRealized": 1 if on else None,
+                "TimeOfLastStateChange": dt.datetime.now(dt.UTC),
+            }
+        )
+
+    def _start_failed(self, *causes: str) -> OperationFailed:
+        return OperationFailed(
+            f"'{self.reader.name}' failed to start.", *causes, code=START_FAILED, machine_id=self.machine_id
+        )
+
+    def _attachment_failed(self, error: DiskError) -> OperationFailed:
+        """A file is missing, damaged or open elsewhere (texts: real-instances 3.7)."""
+        name = self.reader.name
+        bus = next((drive.bus for drive in self.reader.drives() if drive.path.lower() == error.path.lower()), "SCSI")
+        device = "Synthetic SCSI Controller" if bus == "SCSI" else "Emulated IDE Controller"
+        cause = f"'{error.text}' (0x{error.code:08X})"
+        return self._start_failed(
+            f"'{name}' {device}: Failed to Power on with Error {cause}.",
+            f"'{name}': Attachment '{error.path}' failed to open because of error: {cause}.",
+        )
+
+    @staticmethod
+    def _cause(error: DiskError | GuestError) -> str:
+        return f"{error.text} (0x{error.code:08X})."

@@ -1,0 +1,175 @@
+r"""The machines of a host: how one comes into the world, is found, and leaves it.
+
+What DefineSystem makes besides instances: the configuration files that Hyper-V writes (``Virtual Machines\<id>.vmcx``
+under ConfigurationDataRoot), so that who looks at the folders over SMB sees what is on a real host.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from hyperv_simulator import identifiers as ids
+from hyperv_simulator.defaults import new_instance
+from hyperv_simulator.jobs import NEVER
+from hyperv_simulator.machine import Machine, Surroundings
+from hyperv_simulator.machine_settings import VSSD, SettingsFactory
+from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
+from hyperv_simulator.repository import owner_in
+from hyperv_simulator.storage.errors import DiskError
+from hyperv_simulator.storage.paths import HostFolder
+from hyperv_simulator.transitions import State
+
+COMPUTER_SYSTEM = "Msvm_ComputerSystem"
+
+
+class Machines:
+    """The registry of a host's machines. Safe for threads."""
+
+    def __init__(self, host: Surroundings, factory: SettingsFactory, folder: HostFolder) -> None:
+        self.factory = factory
+        self._host = host
+        self._folder = folder
+        self._machines: dict[str, Machine] = {}
+        self._lock = threading.Lock()
+
+    def watch_uptime(self) -> None:
+        """Lets OnTimeInMilliseconds be computed at every read."""
+
+        def uptime(system: CimInstance) -> Mapping[str, CimValue]:
+            machine = self.find(system.text("Name", ""))
+            return {"OnTimeInMilliseconds": machine.uptime_ms if machine is not None else None}
+
+        self._host.repository.add_dynamic(COMPUTER_SYSTEM, ("OnTimeInMilliseconds",), uptime)
+
+    # Finding
+
+    def all(self) -> list[Machine]:
+        with self._lock:
+            return list(self._machines.values())
+
+    def find(self, machine_id: str) -> Machine | None:
+        with self._lock:
+            return self._machines.get(machine_id.lower())
+
+    def of(self, reference: CimReference) -> Machine:
+        """The machine that a reference to it, or to anything that belongs to it, means.
+
+        :raises Refused: 32773 where there is none.
+        """
+        for value in reference.keys.values():
+            machine = self.find(owner_in(value)) if isinstance(value, str) else None
+            if machine is not None:
+                return machine
+        raise Refused(INVALID_PARAMETER, f"no machine at {reference}")
+
+    # Coming and going
+
+    def define(
+        self, given: CimInstance, *, machine_id: str = "", and_then: Callable[[Machine], None] = lambda machine: None
+    ) -> Machine:
+        """Makes a machine with what the caller gives of its settings.
+
+        :param and_then: what belongs to the definition (resources); if it raises, there is no machine.
+        """
+        now = dt.datetime.now(dt.UTC)
+        machine_id = machine_id or ids.new_guid()
+        system = self.factory.system(machine_id, given, now)
+        machine = self.adopt(
+            machine_id,
+            [system, *self.factory.fresh_devices(machine_id, generation_2=self.factory.is_generation_2(system))],
+            self._computer_system(machine_id, system.text("ElementName"), now),
+        )
+        try:
+            self._write_configuration(system)
+            and_then(machine)
+        except BaseException:
+            self.destroy(machine)
+            raise
+        return machine
+
+    def adopt(
+        self, machine_id: str, settings: Iterable[CimInstance], computer_system: CimInstance, state: State = State.OFF
+    ) -> Machine:
+        """Takes in a machine whose instances exist already: a fresh one, or one read from a file."""
+        machine = Machine(self._host, machine_id, state)
+        for instance in settings:
+            self._host.repository.add(instance)
+        with self._lock:
+            self._machines[machine_id.lower()] = machine
+        self._host.repository.add(computer_system)
+        return machine
+
+    def destroy(self, machine: Machine) -> None:
+        """Takes a machine away with its settings and configuration files; its disks stay (hyperv-ops 1)."""
+        machine.leave()
+        repository = self._host.repository
+        system = repository.find(CimReference(VSSD, {"InstanceID": ids.settings_id(machine.machine_id)}))
+        with repository.lock:
+            repository.remove(machine.reference)
+            for instance in repository.owned("CIM_SettingData", machine.machine_id):
+                repository.remove(repository.reference_of(instance))
+        with self._lock:
+            self._machines.pop(machine.machine_id.lower(), None)
+        if system is not None:
+            self._remove_configuration(system)
+        (self._host.state_folder / "saved" / f"{machine.machine_id}.state").unlink(missing_ok=True)
+
+    # Inside
+
+    def _computer_system(self, machine_id: str, name: str, now: dt.datetime) -> CimInstance:
+        """A machine that is off and never ran (real-instances 3.2)."""
+        return new_instance(
+            self._host.repository.catalogue,
+            COMPUTER_SYSTEM,
+            {
+                "Name": machine_id,
+                "CreationClassName": COMPUTER_SYSTEM,
+                "ElementName": name,
+                "Caption": "Virtual Machine",
+                "Description": "Microsoft Virtual Machine",
+                "EnabledDefault": 3,
+                "EnabledState": 3,
+                "RequestedState": 12 if self._host.repository.catalogue.version.release < 2016 else 5,
+                "EnhancedSessionModeState": 3,
+                "HealthState": 5,
+                "OperationalStatus": [2],
+                "Status": "OK",
+                "StatusDescriptions": ["Operating normally"],
+                "InstallDate": now,
+                "NumberOfNumaNodes": 1,
+                "ResetCapability": 1,
+                "LastApplicationConsistentReplicationTime": NEVER,
+                "LastReplicationTime": NEVER,
+                "LastReplicationType": 0,
+                "FailedOverReplicationType": 0,
+                "ReplicationHealth": 0,
+                "ReplicationMode": 0,
+                "ReplicationState": 0,
+                "TimeOfLastStateChange": NEVER,
+                "TimeOfLastConfigurationChange": now,
+                "TransitioningToState": None,
+            },
+        )
+
+    def _write_configuration(self, system: CimInstance) -> None:
+        path = self._configuration_path(system)
+        try:
+            local = self._folder.to_local(path)
+            local.parent.mkdir(parents=True, exist_ok=True)
+            local.write_bytes(b"")
+        except (DiskError, OSError) as error:
+            name = system.text("ElementName", "")
+            raise OperationFailed(f"'{name}' failed to create the configuration.", f"'{path}': {error}") from None
+
+    def _remove_configuration(self, system: CimInstance) -> None:
+        try:
+            self._folder.to_local(self._configuration_path(system)).unlink(missing_ok=True)
+        except DiskError:
+            pass  # the folder was made unreachable over SMB meanwhile: there is nothing left to take away
+
+    @staticmethod
+    def _configuration_path(system: CimInstance) -> str:
+        return system.text("ConfigurationDataRoot").rstrip("\\") + "\\" + system.text("ConfigurationFile")

@@ -1,0 +1,279 @@
+"""What survives a restart of the simulator: machines with their settings and state, and switches.
+
+::
+
+    <folder>/machines/<id>.json     one machine
+    <folder>/switches.json          all switches
+
+Rule 1: a file is written to a temporary name and renamed: it is the old one or the new one, never half of one.
+Rule 2: a change is noted at once and written shortly after, by a thread of its own; ``freeze`` writes what is left and
+notes nothing more.
+Rule 3: a machine that was on comes back as AutomaticStartupAction says: 2 off, 3 on if it was, 4 on.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from compute_hyperv.cim.datetimes import from_cim, to_cim
+from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
+from hyperv_simulator import identifiers as ids
+from hyperv_simulator.config import HostConfig
+from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, NIC
+from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.machine import Machine
+from hyperv_simulator.machines import COMPUTER_SYSTEM, Machines
+from hyperv_simulator.outcomes import Refused
+from hyperv_simulator.repository import ChangeKind, Repository, owner_in
+from hyperv_simulator.switches import SWITCH, SWITCH_SETTINGS, Switches
+from hyperv_simulator.transitions import State
+
+_LOG = logging.getLogger(__name__)
+_DELAY_S = 0.3
+_START, _ALWAYS, _IF_IT_WAS = 2, 4, 3
+_SYSTEM_USER = "NT AUTHORITY\\SYSTEM"
+
+
+class Kept(Protocol):
+    """What is kept, and where."""
+
+    @property
+    def config(self) -> HostConfig: ...
+
+    @property
+    def facts(self) -> HostFacts: ...
+
+    @property
+    def state_folder(self) -> Path: ...
+
+    @property
+    def repository(self) -> Repository: ...
+
+    @property
+    def machines(self) -> Machines: ...
+
+    @property
+    def switches(self) -> Switches: ...
+
+
+class Store:
+    """Writes and reads one host's state."""
+
+    def __init__(self, host: Kept) -> None:
+        self._host = host
+        self._machines_folder = host.state_folder / "machines"
+        self._switches_file = host.state_folder / "switches.json"
+        self._changed: set[str] = set()
+        self._switches_changed = False
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._frozen = False
+        self._writer: threading.Thread | None = None
+
+    # Life
+
+    def restore(self) -> None:
+        """Reads everything back, then begins to note changes, then starts the machines that start by themselves."""
+        self._machines_folder.mkdir(parents=True, exist_ok=True)
+        self._restore_switches()
+        files = sorted(self._machines_folder.glob("*.json"))
+        restored = [found for found in map(self._read, files) if found is not None]
+        self._host.repository.add_hook(self._note)
+        self._writer = threading.Thread(target=self._write_changes, name=f"{self._host.facts.name}-store", daemon=True)
+        self._writer.start()
+        self._write_switches()
+        for machine, was_on in restored:  # in the order of their ids
+            action = machine.reader.system.get("AutomaticStartupAction")
+            if action == _ALWAYS or (was_on and action == _IF_IT_WAS):
+                self._start(machine)
+
+    def freeze(self) -> None:
+        """Writes what is noted, and notes nothing more."""
+        if self._writer is None:
+            return
+        self._flush()
+        with self._lock:
+            self._frozen = True
+        self._wake.set()
+        self._writer.join()
+        self._writer = None
+
+    # Noting
+
+    def _note(self, kind: ChangeKind, before: CimInstance | None, after: CimInstance | None) -> None:
+        instance = after or before
+        if instance is None or self._frozen:
+            return
+        name = instance.class_name
+        if name in (SWITCH, SWITCH_SETTINGS):
+            self._switches_changed = True
+        elif name == COMPUTER_SYSTEM:
+            self._changed.add(instance.text("Name", "").lower())
+        elif name.endswith("SettingData"):
+            self._changed.add(owner_in(instance.text("InstanceID", "")))
+        else:
+            return
+        self._wake.set()
+
+    def _write_changes(self) -> None:
+        while not self._frozen:
+            self._wake.wait()
+            self._wake.clear()
+            if self._frozen:
+                return
+            threading.Event().wait(_DELAY_S)  # several changes usually come together
+            try:
+                self._flush()
+            except OSError:
+                _LOG.exception("the state of %s could not be written", self._host.facts.name)
+
+    def _flush(self) -> None:
+        with self._host.repository.lock:  # hooks note under this lock
+            changed, self._changed = self._changed, set()
+            switches_changed, self._switches_changed = self._switches_changed, False
+        for machine_id in changed:
+            machine = self._host.machines.find(machine_id)
+            if machine is not None:
+                self._write_machine(machine)
+            elif machine_id:
+                (self._machines_folder / f"{machine_id.upper()}.json").unlink(missing_ok=True)
+        if switches_changed:
+            self._write_switches()
+
+    # Machines
+
+    def _write_machine(self, machine: Machine) -> None:
+        repository = self._host.repository
+        with repository.lock:
+            system = repository.find(machine.reference)
+            settings = repository.owned("CIM_SettingData", machine.machine_id)
+        if system is None:
+            return
+        computed = "Msvm_GuestNetworkAdapterConfiguration"
+        document = {
+            "state": int(machine.state),
+            "system": _record(system),
+            "settings": [_record(item) for item in settings if item.class_name != computed],
+        }
+        _write(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
+
+    def _read(self, path: Path) -> tuple[Machine, bool] | None:
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            system = _instance(document["system"])
+            settings = [_instance(record) for record in document["settings"]]
+            state = State(document["state"])
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.error("%s is left out: %s", path, error)
+            return None
+        was_on = state in (State.RUNNING, State.PAUSED)
+        if was_on:
+            state = State.OFF
+        system["EnabledState"] = int(state)
+        for name in ("ProcessID", "OtherEnabledState", "HwThreadsPerCoreRealized"):
+            if name in system:
+                del system[name]
+        for item in settings:
+            if item.class_name in (NIC, LEGACY_NIC):
+                self._host.switches.note_mac(item.text("Address", ""))
+        return self._host.machines.adopt(system.text("Name"), settings, system, state), was_on
+
+    def _start(self, machine: Machine) -> None:
+        try:
+            machine.request_state(_START, _SYSTEM_USER)
+        except Refused as refusal:
+            _LOG.warning("%s does not start by itself: %s", machine.machine_id, refusal)
+
+    # Switches
+
+    def _write_switches(self) -> None:
+        repository = self._host.repository
+        document = []
+        for switch in repository.instances(SWITCH):
+            switch_id = switch.text("Name")
+            settings = repository.get(CimReference(SWITCH_SETTINGS, {"InstanceID": ids.settings_id(switch_id)}))
+            wires = [_record(item) for item in repository.owned(CONNECTION, switch_id)]
+            document.append({"id": switch_id, "settings": _record(settings), "wires": wires})
+        _write(self._switches_file, document)
+
+    def _restore_switches(self) -> None:
+        """The switches of the last run; those of the configuration that are not among them are made."""
+        switches, facts = self._host.switches, self._host.facts
+        known: list[dict[str, Any]] = []
+        if self._switches_file.exists():
+            known = json.loads(self._switches_file.read_text("utf-8"))
+        for record in known:
+            switches.define(
+                _instance(record["settings"]), [_instance(wire) for wire in record["wires"]], switch_id=record["id"]
+            )
+        if known:
+            return
+        for switch in self._host.config.switch:
+            wires = []
+            if switch.type == "external":
+                adapter = next(item for item in facts.adapters if item.name == switch.adapter)
+                wires.append(_wire(self._external_path(adapter.guid)))
+            if switch.type == "internal":
+                wires.append(_wire(f'{COMPUTER_SYSTEM}.CreationClassName="{COMPUTER_SYSTEM}",Name="{facts.name}"'))
+            switches.define(
+                CimInstance(SWITCH_SETTINGS, {"ElementName": switch.name}),
+                wires,
+                switch_id=ids.stable_guid("switch", facts.name, switch.name),
+            )
+
+    def _external_path(self, guid: str) -> str:
+        name = self._host.facts.name
+        return (
+            f'Msvm_ExternalEthernetPort.CreationClassName="Msvm_ExternalEthernetPort",DeviceID="Microsoft:{{{guid}}}",'
+            f'SystemCreationClassName="Msvm_ComputerSystem",SystemName="{name}"'
+        )
+
+
+def _wire(path: str) -> CimInstance:
+    return CimInstance(CONNECTION, {"HostResource": [path]})
+
+
+def _write(path: Path, document: object) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(document, separators=(",", ":")), "utf-8")
+    temporary.replace(path)
+
+
+# Instances as JSON: what JSON lacks is an object with one key that names the type.
+
+
+def _record(instance: CimInstance) -> dict[str, Any]:
+    return {"class": instance.class_name, "properties": {name: _plain(value) for name, value in instance.items()}}
+
+
+def _instance(record: Mapping[str, Any]) -> CimInstance:
+    return CimInstance(record["class"], {name: _value(plain) for name, plain in record["properties"].items()})
+
+
+def _plain(value: CimValue) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dt.datetime | dt.timedelta):
+        return {"cim": to_cim(value)}
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, CimReference | CimInstance):
+        raise TypeError(f"{value!r} is not kept")
+    return value
+
+
+def _value(plain: Any) -> CimValue:
+    if isinstance(plain, list):
+        items: list[CimScalar] = [_value(item) for item in plain]  # type: ignore[misc]  # arrays hold scalars
+        return items
+    if isinstance(plain, dict):
+        return from_cim(plain["cim"]) if "cim" in plain else base64.b64decode(plain["base64"])
+    value: CimValue = plain
+    return value

@@ -1,0 +1,229 @@
+"""Msvm_ImageManagementService: virtual hard disk files, through ``storage.vhd``.
+
+What changes a file is done in an Msvm_StorageJob, always (real-instances 3.5); what only reads answers at once. Codes: R16
+of hyperv-ops; a disk operation's own code stands in the job's error text and in JobCompletionStatusCode.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+
+from compute_hyperv.cim.cimxml import instance_to_text
+from compute_hyperv.cim.values import CimInstance, CimValue
+from hyperv_simulator.catalogue import HostCatalogue
+from hyperv_simulator.jobs import JobControl, JobKind, Jobs
+from hyperv_simulator.outcomes import (
+    FAILED,
+    FILE_NOT_FOUND,
+    INVALID_PARAMETER,
+    METHOD_NOT_SUPPORTED,
+    OperationFailed,
+    Refused,
+)
+from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.storage.errors import FILE_NOT_FOUND as FILE_NOT_FOUND_RESULT
+from hyperv_simulator.storage.errors import PATH_NOT_FOUND, DiskError
+from hyperv_simulator.storage.vhd import DiskFormat, DiskKind, DiskStore, VirtualDisk
+
+_SETTINGS = "Msvm_VirtualHardDiskSettingData"
+_KINDS: Mapping[int, DiskKind] = {2: "fixed", 3: "dynamic", 4: "differencing"}
+_FORMATS: Mapping[int, DiskFormat] = {2: "vhd", 3: "vhdx"}
+_KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
+_FORMAT_NUMBERS = {name: number for number, name in _FORMATS.items()}
+_STORAGE_JOB_TYPE = 1
+
+
+def _job(verb: str, doing: str, what: str = "Virtual Hard Disk") -> JobKind:
+    return JobKind(f"{verb} {what}", f"{doing} {what}", _STORAGE_JOB_TYPE, "Msvm_StorageJob")
+
+
+_CREATE = _job("Create", "Creating")
+_RESIZE = _job("Resize", "Resizing")
+_CONVERT = _job("Convert", "Converting")
+_MERGE = _job("Merge", "Merging", "Virtual Disk")
+_COMPACT = _job("Compact", "Compacting")
+_RECONNECT = _job("Set Parent", "Setting Parent of")
+_VALIDATE = _job("Validate", "Validating")
+_SET = _job("Set Settings", "Setting Attributes of")
+
+
+class ImageManagementProvider(Provider):
+    class_name = "Msvm_ImageManagementService"
+
+    def __init__(self, disks: DiskStore, jobs: Jobs, catalogue: HostCatalogue) -> None:
+        self._disks = disks
+        self._jobs = jobs
+        self._catalogue = catalogue
+
+    def methods(self) -> Mapping[str, Method]:
+        return {
+            "CreateVirtualHardDisk": self._create,
+            "GetVirtualHardDiskSettingData": self._settings,
+            "GetVirtualHardDiskState": self._state,
+            "SetVirtualHardDiskSettingData": self._set,
+            "ResizeVirtualHardDisk": self._resize,
+            "ConvertVirtualHardDisk": self._convert,
+            "MergeVirtualHardDisk": self._merge,
+            "CompactVirtualHardDisk": self._compact,
+            "SetParentVirtualHardDisk": self._set_parent,
+            "ValidateVirtualHardDisk": self._validate,
+        }
+
+    # Reading
+
+    def _settings(self, call: Call) -> Outputs:
+        disk = self._read(call.text("Path"))
+        values: dict[str, CimValue] = {
+            "InstanceID": None,
+            "Caption": "Virtual Hard Disk Setting Data",
+            "Description": "Setting Data for a Virtual Hard Disk.",
+            "ElementName": disk.path.rpartition("\\")[2],
+            "Path": disk.path,
+            "Type": _KIND_NUMBERS[disk.kind],
+            "Format": _FORMAT_NUMBERS[disk.format],
+            "ParentPath": disk.parent_path or "",
+            "ParentIdentifier": None,
+            "MaxInternalSize": disk.virtual_size_bytes,
+            "BlockSize": disk.block_size_bytes,
+            "LogicalSectorSize": disk.logical_sector_bytes,
+            "PhysicalSectorSize": disk.physical_sector_bytes,
+            "VirtualDiskId": disk.disk_id,
+        }
+        return done(SettingData=self._text(_SETTINGS, values))
+
+    def _state(self, call: Call) -> Outputs:
+        disk = self._read(call.text("Path"))
+        values: dict[str, CimValue] = {
+            "FileSize": disk.file_size_bytes,
+            "InUse": disk.in_use,
+            "MinInternalSize": disk.virtual_size_bytes,
+            "PhysicalSectorSize": disk.physical_sector_bytes,
+            "Alignment": 1,
+            "FragmentationPercentage": 0,
+            "Timestamp": dt.datetime.now(dt.UTC),
+        }
+        return done(State=self._text("Msvm_VirtualHardDiskState", values))
+
+    # Changing
+
+    def _create(self, call: Call) -> Outputs:
+        try:
+            given = call.embedded("VirtualDiskSettingData", _SETTINGS)
+        except OperationFailed as failure:
+            return job_started(self._jobs.failed(_CREATE, failure, user=call.caller.user))
+        path = self._path_in(given)
+        kind, disk_format = self._kind_in(given), self._format_in(given)
+        parent = given.get("ParentPath")
+        if kind == "differencing" and not parent:
+            raise Refused(INVALID_PARAMETER, "a differencing disk without a parent")
+
+        def create() -> None:
+            self._disks.create(
+                path,
+                kind,
+                disk_format,
+                given.integer("MaxInternalSize", 0),
+                parent_path=str(parent) if kind == "differencing" else None,
+                block_size=given.integer("BlockSize", 0),
+                logical_sector=given.integer("LogicalSectorSize", 0),
+                physical_sector=given.integer("PhysicalSectorSize", 0),
+            )
+
+        return self._start(call, _CREATE, path, "create", create)
+
+    def _set(self, call: Call) -> Outputs:
+        """Of the attributes only the disk's id can be set (the sector size of a file is what it is)."""
+        try:
+            given = call.embedded("VirtualDiskSettingData", _SETTINGS)
+        except OperationFailed as failure:
+            return job_started(self._jobs.failed(_SET, failure, user=call.caller.user))
+        path, disk_id = self._path_in(given), given.get("VirtualDiskId")
+        if not isinstance(disk_id, str) or not disk_id:
+            raise Refused(METHOD_NOT_SUPPORTED, "nothing that can be set")
+        return self._start(call, _SET, path, "set the attributes of", lambda: self._disks.set_disk_id(path, disk_id))
+
+    def _resize(self, call: Call) -> Outputs:
+        path, size = call.text("Path"), call.integer("MaxInternalSize")
+        return self._start(call, _RESIZE, path, "resize", lambda: self._disks.resize(path, size))
+
+    def _convert(self, call: Call) -> Outputs:
+        source = call.text("SourcePath")
+        try:
+            given = call.embedded("VirtualDiskSettingData", _SETTINGS)
+        except OperationFailed as failure:
+            return job_started(self._jobs.failed(_CONVERT, failure, user=call.caller.user))
+        target, kind, disk_format = self._path_in(given), self._kind_in(given), self._format_in(given)
+        return self._start(
+            call, _CONVERT, source, "convert", lambda: self._disks.convert(source, target, kind, disk_format)
+        )
+
+    def _merge(self, call: Call) -> Outputs:
+        child, ancestor = call.text("SourcePath"), call.text("DestinationPath")
+        return self._start(call, _MERGE, child, "merge", lambda: self._disks.merge(child, ancestor))
+
+    def _compact(self, call: Call) -> Outputs:
+        path = call.text("Path")
+        return self._start(call, _COMPACT, path, "compact", lambda: self._disks.compact(path))
+
+    def _set_parent(self, call: Call) -> Outputs:
+        child, parent = call.text("ChildPath"), call.text("ParentPath")
+        ignore = call.boolean("IgnoreIDMismatch")
+        return self._start(
+            call, _RECONNECT, child, "set the parent of", lambda: self._disks.set_parent(child, parent, ignore)
+        )
+
+    def _validate(self, call: Call) -> Outputs:
+        path = call.text("Path")
+        return self._start(call, _VALIDATE, path, "validate", lambda: self._disks.validate(path))
+
+    # Inside
+
+    def _start(self, call: Call, kind: JobKind, path: str, verb: str, action: Callable[[], None]) -> Outputs:
+        def work(_: JobControl) -> None:
+            try:
+                action()
+            except DiskError as error:
+                raise OperationFailed(
+                    f"Failed to {verb} the virtual hard disk.",
+                    f"The system failed to {verb} '{path}': {error.text} (0x{error.code:08X}).",
+                    code=FAILED,
+                    result=error.code,
+                ) from None
+
+        return job_started(self._jobs.start(kind, work, user=call.caller.user, origin=(self.class_name, call.method)))
+
+    def _read(self, path: str) -> VirtualDisk:
+        try:
+            return self._disks.info(path)
+        except DiskError as error:
+            missing = error.code in (FILE_NOT_FOUND_RESULT, PATH_NOT_FOUND)
+            raise Refused(FILE_NOT_FOUND if missing else FAILED, str(error)) from None
+
+    def _text(self, class_name: str, values: Mapping[str, CimValue]) -> str:
+        """Every property of the class, NULL or not, as GetText gives it (real-instances 3.11)."""
+        instance = CimInstance(class_name)
+        for name, _ in self._catalogue.property_names(instance.namespace, class_name):
+            instance[name] = values.get(name)
+        return instance_to_text(instance)
+
+    @staticmethod
+    def _path_in(given: CimInstance) -> str:
+        path = given.get("Path")
+        if not isinstance(path, str) or not path:
+            raise Refused(INVALID_PARAMETER, "no Path")
+        return path
+
+    @staticmethod
+    def _kind_in(given: CimInstance) -> DiskKind:
+        kind = _KINDS.get(given.integer("Type", 0))
+        if kind is None:
+            raise Refused(INVALID_PARAMETER, f"Type {given.get('Type')!r}")
+        return kind
+
+    @staticmethod
+    def _format_in(given: CimInstance) -> DiskFormat:
+        disk_format = _FORMATS.get(given.integer("Format", 0))
+        if disk_format is None:
+            raise Refused(INVALID_PARAMETER, f"Format {given.get('Format')!r}")
+        return disk_format

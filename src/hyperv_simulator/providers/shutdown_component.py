@@ -1,0 +1,42 @@
+"""Msvm_ShutdownComponent: asking a guest to shut down or reboot. There only while the guest listens.
+
+Codes: hyperv-ops 6 and R10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hyperv_simulator.machine import Machine
+from hyperv_simulator.machines import Machines
+from hyperv_simulator.outcomes import INVALID_STATE, NOT_READY, SHUTDOWN_IN_PROGRESS, Refused
+from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
+from hyperv_simulator.transitions import State
+
+
+class ShutdownComponentProvider(Provider):
+    class_name = "Msvm_ShutdownComponent"
+
+    def __init__(self, machines: Machines) -> None:
+        self._machines = machines
+
+    def methods(self) -> Mapping[str, Method]:
+        return {"InitiateShutdown": self._shut_down, "InitiateReboot": self._reboot}
+
+    def _shut_down(self, call: Call) -> Outputs:
+        machine = self._ready(call)
+        if not machine.shut_down():
+            raise Refused(SHUTDOWN_IN_PROGRESS)
+        return done()
+
+    def _reboot(self, call: Call) -> Outputs:
+        self._ready(call).reboot()
+        return done()
+
+    def _ready(self, call: Call) -> Machine:
+        machine = self._machines.of(call.reference)
+        if machine.state is not State.RUNNING or machine.is_changing:
+            raise Refused(INVALID_STATE)
+        if not machine.integration_ready:
+            raise Refused(NOT_READY)
+        return machine

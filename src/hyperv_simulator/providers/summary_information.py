@@ -1,0 +1,76 @@
+"""GetSummaryInformation: what lists of machines show, in one call. Only what was asked for is filled (real-instances 3.10).
+
+The numbers are the value map of RequestedInformation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
+from hyperv_simulator.host_memory import HostMemory
+from hyperv_simulator.machine import Machine
+from hyperv_simulator.machines import Machines
+from hyperv_simulator.providers.base import Call, Method, Outputs, done
+from hyperv_simulator.repository import Repository
+from hyperv_simulator.transitions import State
+
+_OK, _NO_CONTACT = 2, 12
+
+
+class SummaryInformation:
+    def __init__(self, repository: Repository, machines: Machines, memory: HostMemory) -> None:
+        self._repository = repository
+        self._machines = machines
+        self._memory = memory
+        self._fields: Mapping[int, Callable[[Machine, CimInstance], Mapping[str, CimValue]]] = {
+            0: lambda machine, system: {"Name": machine.machine_id},
+            1: lambda machine, system: {"ElementName": machine.reader.name},
+            2: lambda machine, system: {"CreationTime": machine.reader.system.get("CreationTime")},
+            3: lambda machine, system: {"Notes": "\n".join(machine.reader.system.texts("Notes"))},
+            4: lambda machine, system: {"NumberOfProcessors": machine.reader.processor.get("VirtualQuantity")},
+            9: lambda machine, system: {"VirtualSwitchNames": self._switch_names(machine)},
+            10: lambda machine, system: {"Version": machine.reader.system.get("Version")},
+            11: lambda machine, system: {"Shielded": False},
+            100: lambda machine, system: {"EnabledState": system.get("EnabledState")},
+            101: lambda machine, system: {"ProcessorLoad": 0 if machine.uptime_ms else None},
+            102: lambda machine, system: {"ProcessorLoadHistory": [0] if machine.uptime_ms else None},
+            103: lambda machine, system: {"MemoryUsage": self._memory.assigned_mb(machine.machine_id) or None},
+            104: lambda machine, system: {"Heartbeat": self._heartbeat(machine)},
+            105: lambda machine, system: {"UpTime": machine.uptime_ms},
+            106: lambda machine, system: {"GuestOperatingSystem": None},
+            109: lambda machine, system: {"HealthState": system.get("HealthState")},
+            110: lambda machine, system: {"OperationalStatus": system.get("OperationalStatus")},
+            111: lambda machine, system: {"StatusDescriptions": system.get("StatusDescriptions")},
+        }
+
+    def methods(self) -> Mapping[str, Method]:
+        return {"GetSummaryInformation": self._get}
+
+    def _get(self, call: Call) -> Outputs:
+        references = call.targets_of("SettingData")
+        machines = [self._machines.of(item) for item in references] if references else self._machines.all()
+        wanted = call.integers("RequestedInformation")
+        summaries: list[CimScalar] = [self._summary(machine, wanted) for machine in machines]
+        return done(SummaryInformation=summaries)
+
+    def _summary(self, machine: Machine, wanted: list[int]) -> CimInstance:
+        system = self._repository.find(machine.reference) or CimInstance("Msvm_ComputerSystem")
+        summary = CimInstance("Msvm_SummaryInformation", {"InstanceID": machine.reader.system.get("InstanceID")})
+        for number in wanted:
+            field = self._fields.get(number)
+            for name, value in (field(machine, system) if field is not None else {}).items():
+                summary[name] = value
+        return self._repository.finished(summary)
+
+    @staticmethod
+    def _heartbeat(machine: Machine) -> int | None:
+        if machine.state is not State.RUNNING:
+            return None
+        return _OK if machine.integration_ready else _NO_CONTACT
+
+    @staticmethod
+    def _switch_names(machine: Machine) -> CimValue:
+        reader = machine.reader
+        switches = (reader.switch_of(reader.connection_of(nic)) for nic in reader.nics())
+        return [switch.text("ElementName") for switch in switches if switch is not None]
