@@ -5,6 +5,7 @@ The tables are read top down; the first pattern that an exception's text contain
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import requests
@@ -14,6 +15,8 @@ from spnego.exceptions import SpnegoError
 
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.cim.errors import AccessDenied, CimError, InvalidRequest, ProtocolError, TimedOut, Unreachable
+
+_WRAPPING = re.compile(r"^(<[^>]*>|HTTPS?Connection\([^)]*\)): ")
 
 
 @dataclass(eq=False)
@@ -62,7 +65,7 @@ def translate(endpoint: Endpoint, raised: Exception, timeout_s: float, *, sent: 
     if isinstance(raised, requests.RequestException):
         error = Unreachable(f"The connection to {endpoint.url} broke: {_short(raised)}.", remedy=_BROKEN)
         return SendFailed(error, unprocessed=not sent, again=True)
-    if isinstance(raised, (AuthenticationError, SpnegoError)):
+    if isinstance(raised, (AuthenticationError, SpnegoError)) or _is_credssp(raised):
         return _refused(endpoint, raised)
     if isinstance(raised, WinRMTransportError):
         return _bad_status(endpoint, raised.code, raised.response_text, sent=sent)
@@ -108,6 +111,11 @@ def _never_connected(raised: requests.ConnectionError) -> bool:
     return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
 
 
+def _is_credssp(raised: Exception) -> bool:
+    """By the module's name, since requests-credssp is an extra that may not be installed."""
+    return type(raised).__module__.startswith("requests_credssp")
+
+
 def _remedy(table: tuple[tuple[str, str], ...], text: str, default: str) -> str:
     return next((remedy for pattern, remedy in table if pattern.lower() in text.lower()), default)
 
@@ -117,9 +125,7 @@ def _short(raised: Exception) -> str:
     cause: object = raised.args[0] if isinstance(raised, requests.ConnectionError) and raised.args else raised
     cause = getattr(cause, "reason", None) or cause
     text = " ".join(str(cause).split()) or type(raised).__name__
-    if ">: " in text:
-        text = text.partition(">: ")[2]
-    return text[:300].rstrip(".")
+    return _WRAPPING.sub("", text)[:300].rstrip(".")
 
 
 _FIREWALL = (
@@ -156,7 +162,7 @@ _CONNECT = (
 )
 _AUTHENTICATION = (
     (
-        "did not response with one of",
+        "did not response",  # as pypsrp and requests-credssp spell it
         "The host does not offer this authentication: see winrm get winrm/config/service/auth.",
     ),
     ("clock skew", "The clocks differ by more than five minutes: synchronise this machine's and the host's."),

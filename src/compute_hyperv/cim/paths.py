@@ -24,6 +24,7 @@ _HEAD = re.compile(
 )
 _KEY_NAME = re.compile(r"\s*(\w+)\s*=\s*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"' + r"|'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_SEPARATOR = re.compile(r"\s*(,|$)")
 _BARE = re.compile(r"[^\s,]+")
 _ESCAPED = re.compile(r"""\\([\\"'])""")
 _TEXT_KEYS = (CimType.STRING, CimType.CHAR16, CimType.DATETIME, CimType.REFERENCE)
@@ -92,12 +93,13 @@ def _parse_keys(whole: str, text: str) -> dict[str, str]:
             position = bare.end()
         else:
             raise InvalidRequest(f"{whole!r} is not the path of a WMI object: key {name[1]} has no proper value.")
-        rest = text[position:].lstrip()
-        if not rest:
+        separator = _SEPARATOR.match(text, position)
+        if separator is None:
+            following = text[position : position + 20]
+            raise InvalidRequest(f"{whole!r} is not the path of a WMI object: {following!r} follows a key.")
+        if not separator[1]:
             return keys
-        if not rest.startswith(","):
-            raise InvalidRequest(f"{whole!r} is not the path of a WMI object: {rest[:20]!r} follows a key.")
-        position = len(text) - len(rest) + 1
+        position = separator.end()
 
 
 def _format_key(name: str, value: KeyValue, found: CimClass | None) -> str:
