@@ -8,7 +8,17 @@ from compute_hyperv.cim import cimxml
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.host import machine_definition as definition
 from compute_hyperv.host.errors import UnsupportedByHost
-from compute_hyperv.host.model import Bus, Drive, DriveKind, MachineSpec, Memory, Nic, Processor, SecureBootTemplate
+from compute_hyperv.host.model import (
+    Bus,
+    Drive,
+    DriveKind,
+    MachineSpec,
+    Memory,
+    Nic,
+    Processor,
+    SecureBootTemplate,
+    SerialPort,
+)
 from tests.host.specs import generation_1, generation_2
 
 SERVER_2012_R2 = (6, 3, 9600)
@@ -83,8 +93,7 @@ def test_generation_1_boots_in_the_order_of_kinds_of_devices(
 
 def test_generation_2_boots_from_what_is_asked_then_from_the_rest() -> None:
     spec = generation_2(boot_order=(("nic", 0), ("drive", 1)))
-    settings = definition.firmware_settings(spec, "ID", ["D0", "D1"], ["N0"])
-    assert settings is not None
+    settings = definition.firmware_settings(spec, ["D0", "D1"], ["N0"])
     assert [path.partition("=")[2] for path in settings.texts("BootSourceOrder")] == [
         r'"N0\\B"',
         r'"D1\\B"',
@@ -93,16 +102,38 @@ def test_generation_2_boots_from_what_is_asked_then_from_the_rest() -> None:
 
 
 @pytest.mark.parametrize("template", list(SecureBootTemplate))
-def test_secure_boot_comes_with_its_template_and_only_with_the_boot_order(template: SecureBootTemplate) -> None:
+def test_secure_boot_comes_with_its_template(template: SecureBootTemplate) -> None:
     spec = generation_2(secure_boot=template)
-    assert definition.system_settings(spec, SERVER_2022)["SecureBootEnabled"] is False
-    settings = definition.firmware_settings(spec, "ID", ["D0", "D1"], ["N0"])
-    assert settings is not None
-    assert (settings["SecureBootEnabled"], settings["SecureBootTemplateId"]) == (True, template.value)
+    for settings in (
+        definition.system_settings(spec, SERVER_2022),
+        definition.firmware_settings(spec, ["D0", "D1"], ["N0"]),
+    ):
+        assert (settings["SecureBootEnabled"], settings["SecureBootTemplateId"]) == (True, template.value)
 
 
-def test_generation_1_has_no_firmware_settings() -> None:
-    assert definition.firmware_settings(generation_1(), "ID", ["D0", "D1"], ["N0"]) is None
+def test_secure_boot_is_off_unless_asked_for() -> None:
+    settings = definition.system_settings(generation_2(secure_boot=None), SERVER_2022)
+    assert settings["SecureBootEnabled"] is False
+    assert "SecureBootEnabled" not in definition.system_settings(generation_1(), SERVER_2022)
+
+
+@pytest.mark.parametrize(
+    ("ports", "connections"),
+    [
+        ((), []),
+        ((SerialPort(1, "a"),), [["a"]]),
+        ((SerialPort(2, "b"),), [[""], ["b"]]),
+        ((SerialPort(2, "b"), SerialPort(1, "a")), [["a"], ["b"]]),
+    ],
+)
+def test_serial_ports_are_named_by_their_place(ports: tuple[SerialPort, ...], connections: list[list[str]]) -> None:
+    assert [port["Connection"] for port in definition.serial_ports(ports, SERVER_2022)] == connections
+
+
+def test_a_serial_port_has_the_class_that_the_host_has_for_it() -> None:
+    (old,) = definition.serial_ports([SerialPort(1, "a")], SERVER_2012_R2)
+    (new,) = definition.serial_ports([SerialPort(1, "a")], SERVER_2016)
+    assert (old.class_name, new.class_name) == ("Msvm_ResourceAllocationSettingData", "Msvm_SerialPortSettingData")
 
 
 def test_there_is_always_a_scsi_controller_for_volumes_to_come() -> None:
@@ -124,10 +155,9 @@ def test_everything_that_is_written_is_in_the_schema(spec: MachineSpec) -> None:
         definition.adapter_settings(nic, "{id}"),
         definition.connection_settings(nic, "path", "path"),
         definition.vlan_settings(5),
-        definition.firmware_settings(generation_2(), "ID", ["D0", "D1"], ["N0"]),
+        definition.firmware_settings(generation_2(), ["D0", "D1"], ["N0"]),
     ]
     for instance in instances:
-        assert instance is not None
         assert cimxml.text_to_instance(cimxml.instance_to_text(instance)).class_name == instance.class_name
 
 

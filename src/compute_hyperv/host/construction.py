@@ -1,8 +1,8 @@
 """Putting a new machine together, step by step, in as few requests as the host allows.
 
-Each step trusts what it reads, not what it sent: DefineSystem takes processor, memory and controllers along with the
-machine where the host accepts that (its page allows it; no recorded host shows it), and what did not take is seen in
-the one query that the controllers' paths need anyway.
+Each step trusts what it reads, not what it sent: DefineSystem takes processor, memory, controllers and ports along
+with the machine where the host accepts that (its page allows it; no recorded host shows it), and what did not take is
+seen in the one query that the controllers' paths need anyway.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from compute_hyperv.host.adapters import Adapters, connections_of, new_adapter
 from compute_hyperv.host.components import Components
 from compute_hyperv.host.machine_settings import MachineSettings, changes, path_of, same_id
 from compute_hyperv.host.model import Bus, Drive, MachineSpec, Nic
-from compute_hyperv.host.services import MANAGEMENT, setting_path
+from compute_hyperv.host.services import MANAGEMENT, setting_path, system_settings_reference
 from compute_hyperv.host.switches import switch_path
 from compute_hyperv.host.versions import Version
 
@@ -34,11 +34,13 @@ class Construction:
         self._define_takes_resources = True
 
     def define(self, spec: MachineSpec, version: Version) -> str | None:
-        """Make the machine with processor, memory and SCSI controllers; its id, or None where the host does not say."""
+        """Make the machine with processor, memory, SCSI controllers and serial ports; its id, or None where the host
+        does not say."""
         resources = [
             definition.processor_settings(spec, version),
             definition.memory_settings(spec),
             *definition.scsi_controllers(definition.scsi_controllers_needed(spec.drives)),
+            *definition.serial_ports(spec.serial_ports, version),
         ]
         if self._define_takes_resources:
             try:
@@ -60,9 +62,8 @@ class Construction:
         drive_ids, adapter_ids = self._add_devices(machine_id, spec, settings)
         self._fill_devices(machine_id, spec, drive_ids, adapter_ids, switch_ids)
         self._adapters.set_vlans(machine_id, connections_of(adapter_ids, spec.nics))
-        firmware = definition.firmware_settings(spec, machine_id, drive_ids, adapter_ids)
-        if firmware is not None:
-            self._components.modify_system(firmware, f"Setting the boot order of machine {spec.name}")
+        if spec.generation == 2:
+            self._settle_firmware(machine_id, spec, definition.firmware_settings(spec, drive_ids, adapter_ids))
 
     def add_drive(self, machine_id: str, drive: Drive, controller: CimInstance) -> None:
         """Add a drive with its medium to a machine; when the medium cannot be added, the drive is removed again."""
@@ -105,6 +106,13 @@ class Construction:
         if changed:
             self._components.modify(changed, f"Setting processor, memory and serial ports of machine {spec.name}")
         return settings
+
+    def _settle_firmware(self, machine_id: str, spec: MachineSpec, wanted: CimInstance) -> None:
+        """Modify the firmware's settings only where they are not as they shall be: a host puts each new device at the
+        end of the boot order by itself (facts: real-instances 2.1), which often is the right order."""
+        change = changes(self._session.get(system_settings_reference(machine_id)), wanted)
+        if change is not None:
+            self._components.modify_system(change, f"Setting the boot order of machine {spec.name}")
 
     def _add_devices(
         self, machine_id: str, spec: MachineSpec, settings: MachineSettings

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from compute_hyperv.cim.errors import InvalidRequest
-from compute_hyperv.cim.values import CimInstance, CimValue
+from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
 from compute_hyperv.host import paths, versions
-from compute_hyperv.host.model import Bus, Drive, DriveKind, MachineSpec, Nic, SecureBootTemplate
-from compute_hyperv.host.services import SYSTEM, setting_path, system_settings_id
+from compute_hyperv.host.model import Bus, Drive, DriveKind, MachineSpec, Nic, SecureBootTemplate, SerialPort
+from compute_hyperv.host.services import SYSTEM, setting_path
 from compute_hyperv.host.versions import Feature, Version
 
 GENERATION_SUBTYPES = {1: "Microsoft:Hyper-V:SubType:1", 2: "Microsoft:Hyper-V:SubType:2"}
@@ -24,6 +24,7 @@ PROCESSOR = "Msvm_ProcessorSettingData"
 MEMORY = "Msvm_MemorySettingData"
 ADAPTER = "Msvm_SyntheticEthernetPortSettingData"
 CONNECTION = "Msvm_EthernetPortAllocationSettingData"
+SERIAL = "Msvm_SerialPortSettingData"
 VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
 BOOT_SOURCE = "Msvm_BootSourceSettingData"
 
@@ -106,7 +107,7 @@ def system_settings(spec: MachineSpec, version: Version) -> CimInstance:
     if spec.generation == 1:
         values["BootOrder"] = list(boot_codes(spec))
     else:
-        values["SecureBootEnabled"] = False
+        values |= _secure_boot(spec)
     return CimInstance(SYSTEM, values)
 
 
@@ -146,6 +147,19 @@ def scsi_controllers(count: int) -> MachineResources:
 def scsi_controllers_needed(drives: Iterable[Drive]) -> int:
     """How many there must be. A machine always has one, for volumes that come later without a restart."""
     return max((drive.controller + 1 for drive in drives if drive.bus is Bus.SCSI), default=1)
+
+
+def serial_ports(ports: Sequence[SerialPort], version: Version) -> MachineResources:
+    """COM1 up to the last one that is asked for, in this order: ports have no other number until they are there."""
+    class_name = SERIAL if versions.has(version, Feature.SERIAL_PORT_SETTING) else RASD
+    pipes = {port.number: port.pipe for port in ports}
+    return [
+        CimInstance(
+            class_name,
+            {"ResourceType": 21, "ResourceSubType": SERIAL_PORT, "Connection": [pipes.get(number, "")]},
+        )
+        for number in range(1, max(pipes, default=0) + 1)
+    ]
 
 
 def drive_settings(drive: Drive, controller_path: str) -> CimInstance:
@@ -206,26 +220,23 @@ def vlan_settings(vlan_id: int) -> CimInstance:
     return CimInstance(VLAN, {"OperationMode": _ACCESS, "AccessVlanId": vlan_id})
 
 
-def firmware_settings(
-    spec: MachineSpec, machine_id: str, drive_ids: Sequence[str], adapter_ids: Sequence[str]
-) -> CimInstance | None:
-    """What a generation 2 machine's firmware gets once its devices are there; None where nothing is to be said.
+def firmware_settings(spec: MachineSpec, drive_ids: Sequence[str], adapter_ids: Sequence[str]) -> CimInstance:
+    """How a generation 2 machine's firmware shall be once its devices are there.
 
     :param drive_ids: InstanceIDs of the drives, in the order of ``spec.drives``; ``adapter_ids`` likewise.
     """
-    if spec.generation == 1:
-        return None
-    values: dict[str, CimValue] = {"InstanceID": system_settings_id(machine_id)}
     devices = {"drive": drive_ids, "nic": adapter_ids}
     wanted = [devices[kind][position] for kind, position in spec.boot_order]
     order = wanted + [device for device in (*drive_ids, *adapter_ids) if device not in wanted]
-    if order:
-        # A device's boot source has its settings id with \B behind it (facts: real-instances 1.4).
-        values["BootSourceOrder"] = [setting_path(BOOT_SOURCE, f"{device}\\B") for device in order]
-    if spec.secure_boot is not None:
-        values["SecureBootEnabled"] = True
-        values["SecureBootTemplateId"] = spec.secure_boot.value
-    return CimInstance(SYSTEM, values) if len(values) > 1 else None
+    # A device's boot source has its settings id with \B behind it (facts: real-instances 1.4).
+    sources: list[CimScalar] = [setting_path(BOOT_SOURCE, f"{device}\\B") for device in order]
+    return CimInstance(SYSTEM, {"BootSourceOrder": sources, **_secure_boot(spec)})
+
+
+def _secure_boot(spec: MachineSpec) -> dict[str, CimValue]:
+    if spec.secure_boot is None:
+        return {"SecureBootEnabled": False}
+    return {"SecureBootEnabled": True, "SecureBootTemplateId": spec.secure_boot.value}
 
 
 def boot_codes(spec: MachineSpec) -> tuple[int, ...]:

@@ -7,12 +7,13 @@ than associations (old-driver 8).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from compute_hyperv.cim.errors import InvalidRequest, NotFound
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import Condition, escape_like, like, select
 from compute_hyperv.host import machine_definition as definition
 from compute_hyperv.host import paths
@@ -22,6 +23,7 @@ from compute_hyperv.host.services import setting_path, system_settings_id
 _ALL = "CIM_ResourceAllocationSettingData"
 _LEGACY_ADAPTER = "Msvm_EmulatedEthernetPortSettingData"
 _DISABLED = 3
+_IS_PATH = re.compile(r":Msvm_\w+\.", re.IGNORECASE)
 
 _CONTROLLER_SUBTYPES = {Bus.IDE: definition.IDE_CONTROLLER, Bus.SCSI: definition.SCSI_CONTROLLER}
 
@@ -156,7 +158,19 @@ def same_id(one: str, other: str) -> bool:
 
 def changes(current: CimInstance, wanted: CimInstance) -> CimInstance | None:
     """What must be modified so that ``current`` is as ``wanted`` says; None where it is."""
-    different = {name: value for name, value in wanted.items() if current.get(name) != value}
+    different = {name: value for name, value in wanted.items() if not _agree(current.get(name), value)}
     if not different:
         return None
     return CimInstance(current.class_name, {"InstanceID": current.text("InstanceID"), **different})
+
+
+def _agree(one: CimValue, other: CimValue) -> bool:
+    """Whether two values mean the same to Hyper-V: texts whatever their case (ids and template GUIDs come in either),
+    paths whatever they begin with."""
+    if isinstance(one, str) and isinstance(other, str):
+        if _IS_PATH.search(one) and _IS_PATH.search(other):
+            return parse_path(one) == parse_path(other)
+        return one.lower() == other.lower()
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_agree(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+    return one == other
