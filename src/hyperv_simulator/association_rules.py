@@ -102,8 +102,8 @@ class AssociationRules:
             "SettingData",
             VSSD,
             lambda system: (system,) if system.get("VirtualSystemIdentifier") else (),
-            lambda system: (),
-            lambda left, right: {"IsCurrent": 2, "IsDefault": 1, "IsNext": 0},
+            lambda _system: (),
+            lambda _left, _right: {"IsCurrent": 2, "IsDefault": 1, "IsNext": 0},
         )
         for class_name in (
             "Msvm_HeartbeatComponent",
@@ -182,7 +182,7 @@ class AssociationRules:
             class_name + "SettingData",
             lambda component: self._repository.owned(class_name + "SettingData", component.text("SystemName")),
             lambda settings: self._repository.owned(class_name, ids.system_of(settings.text("InstanceID"))),
-            lambda left, right: {"IsCurrent": 1, "IsDefault": 1, "IsNext": 0},
+            lambda _left, _right: {"IsCurrent": 1, "IsDefault": 1, "IsNext": 0},
         )
 
     # Switches, adapters, ports
@@ -253,7 +253,7 @@ class AssociationRules:
             "Dependent",
             "CIM_Service",
             lambda system: self._repository.instances("CIM_Service") if system.get("Name") == self._host_name else (),
-            lambda service: self._machine_system(self._host_name),
+            lambda _service: self._machine_system(self._host_name),
         )
         for class_name in _SERVICES_OF_MACHINES:
             yield Association(
@@ -262,13 +262,13 @@ class AssociationRules:
                 class_name,
                 "AffectedElement",
                 COMPUTER_SYSTEM,
-                lambda service: [
+                lambda _service: [
                     item for item in self._repository.instances(COMPUTER_SYSTEM) if item.get("Name") != self._host_name
                 ],
                 lambda system, class_name=class_name: (  # type: ignore[misc]  # bound at definition
                     self._repository.instances(class_name) if system.get("Name") != self._host_name else ()
                 ),
-                lambda left, right: {"ElementEffects": [5], "OtherElementEffectsDescriptions": []},
+                lambda _left, _right: {"ElementEffects": [5], "OtherElementEffectsDescriptions": []},
             )
         yield Association(
             "Msvm_ElementSettingData",
@@ -276,8 +276,8 @@ class AssociationRules:
             "Msvm_VirtualSystemManagementService",
             "SettingData",
             "Msvm_VirtualSystemManagementServiceSettingData",
-            lambda service: self._repository.instances("Msvm_VirtualSystemManagementServiceSettingData"),
-            lambda settings: self._repository.instances("Msvm_VirtualSystemManagementService"),
+            lambda _service: self._repository.instances("Msvm_VirtualSystemManagementServiceSettingData"),
+            lambda _settings: self._repository.instances("Msvm_VirtualSystemManagementService"),
         )
         yield Association(
             "Msvm_ElementSettingData",
@@ -285,8 +285,8 @@ class AssociationRules:
             "Msvm_VirtualSystemMigrationService",
             "SettingData",
             "Msvm_VirtualSystemMigrationServiceSettingData",
-            lambda service: self._repository.instances("Msvm_VirtualSystemMigrationServiceSettingData"),
-            lambda settings: self._repository.instances("Msvm_VirtualSystemMigrationService"),
+            lambda _service: self._repository.instances("Msvm_VirtualSystemMigrationServiceSettingData"),
+            lambda _settings: self._repository.instances("Msvm_VirtualSystemMigrationService"),
         )
 
     # Templates and capabilities
@@ -319,7 +319,7 @@ class AssociationRules:
             "Msvm_FeatureSettingData",
             self._templates.feature_templates_of,
             self._templates.feature_capabilities_for,
-            lambda left, right: {"PropertyPolicy": 0, "ValueRole": 0, "ValueRange": 0},
+            lambda _left, _right: {"PropertyPolicy": 0, "ValueRole": 0, "ValueRange": 0},
         )
 
     # Walks

@@ -38,7 +38,7 @@ class Association:
     right_class: str
     rights_of: Walk
     lefts_of: Walk
-    properties: LinkProperties = lambda left, right: {}
+    properties: LinkProperties = lambda _left, _right: {}
     namespace: str = DEFAULT_NAMESPACE
 
 
@@ -76,14 +76,14 @@ class Associations:
     ) -> Iterator[tuple[CimInstance, CimInstance]]:
         for association in self._of_class(instance.namespace, class_name):
             left, right = association.left_role.lower(), association.right_role.lower()
-            if role.lower() in ("", left) and other_role.lower() in ("", right):
-                if self._is_a(instance, association.left_class):
-                    for other in association.rights_of(instance):
-                        yield self._link(association, instance, other), other
-            if role.lower() in ("", right) and other_role.lower() in ("", left):
-                if self._is_a(instance, association.right_class):
-                    for other in association.lefts_of(instance):
-                        yield self._link(association, other, instance), other
+            forwards = role.lower() in ("", left) and other_role.lower() in ("", right)
+            backwards = role.lower() in ("", right) and other_role.lower() in ("", left)
+            if forwards and self._is_a(instance, association.left_class):
+                for other in association.rights_of(instance):
+                    yield self._link(association, instance, other), other
+            if backwards and self._is_a(instance, association.right_class):
+                for other in association.lefts_of(instance):
+                    yield self._link(association, other, instance), other
 
     def _of_class(self, namespace: str, class_name: str) -> Iterator[Association]:
         for association in self._associations:

@@ -86,7 +86,7 @@ class Jobs:
         self,
         repository: Repository,
         host_name: str,
-        fault: Callable[[str, str], FaultOfJob | None] = lambda class_name, method: None,
+        fault: Callable[[str, str], FaultOfJob | None] = lambda _class_name, _method: None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._repository = repository

@@ -89,7 +89,7 @@ class Machine:
 
     @property
     def uptime_ms(self) -> int:
-        """OnTimeInMilliseconds: 0 while it is off; a reboot by the guest does not start it anew (real-instances 3.2)."""
+        """OnTimeInMilliseconds: 0 while it is off; goes on when the guest reboots (real-instances 3.2)."""
         if self.state not in (State.RUNNING, State.PAUSED):
             return 0
         return int((time.monotonic() - self._started_at) * 1000)
@@ -116,7 +116,7 @@ class Machine:
             self._changing = transition
             self._show(transition.passing)
 
-        def work(control: JobControl) -> None:
+        def work(_: JobControl) -> None:
             self._go(transition)
 
         return self._host.jobs.start(

@@ -1,7 +1,7 @@
 r"""A machine's settings, read as what they mean: its drives, adapters, ports, and the hardware a guest gets from them.
 
-Rule: nothing is changed here. What a settings id says about a device's place (``<controller>\<slot>\D``) is read in this
-file only; ids are written in ``resources``.
+Rule: nothing is changed here. What a settings id says about a device's place (``<controller>\<slot>\D``) is read in
+this file only; ids are written in ``resources``.
 """
 
 from __future__ import annotations

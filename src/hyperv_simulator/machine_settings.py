@@ -207,5 +207,5 @@ class SettingsFactory:
 
 def _serial_number() -> str:
     """Decimal groups of 4-4-4-4-4-4-2 digits (real-instances 2.2)."""
-    digits = f"{random.getrandbits(96) % 10**26:026d}"  # noqa: S311  an asset tag, no secret
+    digits = f"{random.getrandbits(96) % 10**26:026d}"  # an asset tag, no secret
     return "-".join((*(digits[start : start + 4] for start in range(0, 24, 4)), digits[24:]))

@@ -6,6 +6,7 @@ under ConfigurationDataRoot), so that who looks at the folders over SMB sees wha
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +69,7 @@ class Machines:
     # Coming and going
 
     def define(
-        self, given: CimInstance, *, machine_id: str = "", and_then: Callable[[Machine], None] = lambda machine: None
+        self, given: CimInstance, *, machine_id: str = "", and_then: Callable[[Machine], None] = lambda _machine: None
     ) -> Machine:
         """Makes a machine with what the caller gives of its settings.
 
@@ -165,10 +166,8 @@ class Machines:
             raise OperationFailed(f"'{name}' failed to create the configuration.", f"'{path}': {error}") from None
 
     def _remove_configuration(self, system: CimInstance) -> None:
-        try:
+        with contextlib.suppress(DiskError):  # taken away over SMB meanwhile
             self._folder.to_local(self._configuration_path(system)).unlink(missing_ok=True)
-        except DiskError:
-            pass  # the folder was made unreachable over SMB meanwhile: there is nothing left to take away
 
     @staticmethod
     def _configuration_path(system: CimInstance) -> str:

@@ -1,7 +1,7 @@
 """How an operation can end other than well, and the return codes of Hyper-V's methods.
 
-Two ways, as on a host: a request that is wrong in itself is answered at once with a return code (``Refused``); what fails
-while it is done fails in its job, with texts (``OperationFailed``). Codes: hyperv-ops 0 and R1 to R21.
+Two ways, as on a host: a request that is wrong in itself is answered at once with a return code (``Refused``); what
+fails while it is done fails in its job, with texts (``OperationFailed``). Codes: hyperv-ops 0 and R1 to R21.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Store:
 
     # Noting
 
-    def _note(self, kind: ChangeKind, before: CimInstance | None, after: CimInstance | None) -> None:
+    def _note(self, _kind: ChangeKind, before: CimInstance | None, after: CimInstance | None) -> None:
         instance = after or before
         if instance is None or self._frozen:
             return

@@ -47,7 +47,7 @@ _ROWS = (
     DeviceRow("Msvm_DVDDrive", "Synthetic DVD Drive", "DVD Drive"),
     DeviceRow("Msvm_LogicalDisk", "Virtual Hard Disk", "Hard Disk Image"),
     DeviceRow("Msvm_LogicalDisk", "Virtual CD/DVD Disk", "ISO Disk Image"),
-    DeviceRow("Msvm_Memory", "Memory", "Memory", lambda tail: ids.MEMORY_DEVICE),
+    DeviceRow("Msvm_Memory", "Memory", "Memory", lambda _tail: ids.MEMORY_DEVICE),
     DeviceRow("Msvm_SyntheticEthernetPort", "Synthetic Ethernet Port", "Network Adapter"),
 )
 # Class of the component, its id, and whether it answers only while the guest does.

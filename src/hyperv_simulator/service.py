@@ -165,9 +165,8 @@ class CimService:
 
     def _lookup(self, ref: CimReference, cls: CimClass) -> CimInstance:
         self._check_served(cls)
-        if not ref.keys:
-            if cls.keys and len(self._repository.instances(cls.name, ref.namespace)) > 1:
-                raise wmi_faults.insufficient_selectors(ref)
+        if not ref.keys and cls.keys and len(self._repository.instances(cls.name, ref.namespace)) > 1:
+            raise wmi_faults.insufficient_selectors(ref)
         return self._repository.get(ref)
 
     def _invoke(self, cls: CimClass, call: Call) -> Mapping[str, CimValue] | None:
@@ -213,7 +212,7 @@ class CimService:
 
     def _judge(self, where: Condition | None, text: str) -> wql.Matcher:
         if where is None:
-            return lambda instance: True
+            return lambda _instance: True
         try:
             return wql.matcher(where, self._read, self._is_subclass)
         except wql.WqlError as error:
@@ -318,12 +317,13 @@ def _owner_named(where: Condition | None) -> str:
     return ""
 
 
-# Bases of the catalogue that no provider serves in an empty host, and classes of things that a host may simply not have.
+# Bases of the catalogue that no provider serves in an empty host, and classes of things that a host may simply not
+# have.
 _MAY_BE_EMPTY_PREFIXES = ("Msvm_", "CIM_", "Win32_", "MSFT_")
 
 
 def _may_be_empty(cls: CimClass) -> bool:
-    """Whether a real host can have no instance: devices, settings and jobs yes; services, capabilities and systems no."""
+    """Whether a real host can have no instance: of devices and jobs yes, of services and capabilities no."""
     if cls.abstract or cls.association:
         return True
     never_empty = ("CIM_Service", "CIM_Capabilities", "CIM_OperatingSystem", "CIM_ComputerSystem")

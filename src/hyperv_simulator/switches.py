@@ -1,8 +1,9 @@
 r"""The virtual switches of a host and what they are wired to.
 
-A switch is a system of its own: ``Msvm_VirtualEthernetSwitch`` with settings ``Microsoft:<switch>`` and, per port of its
-own (to a physical adapter, to the host), settings ``Microsoft:<switch>\<port>`` and an ``Msvm_EthernetSwitchPort``
-(real-instances 1.6, 3.4). Ports of machines are not stored here: they follow from the machines' connections.
+A switch is a system of its own: ``Msvm_VirtualEthernetSwitch`` with settings ``Microsoft:<switch>`` and, per port of
+its own (to a physical adapter, to the host), settings ``Microsoft:<switch>\<port>`` and an
+``Msvm_EthernetSwitchPort`` (real-instances 1.6, 3.4). Ports of machines are not stored here: they follow from the
+machines' connections.
 """
 
 from __future__ import annotations

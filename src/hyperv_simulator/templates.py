@@ -1,8 +1,9 @@
 r"""Pools, capabilities and templates: where a client learns what it may ask for, and what to start from.
 
-Two ways lead there, and both are real (hyperv-ops 0): a query for ``InstanceID like '%\\Default'``, and the walk from a
-pool over Msvm_ElementCapabilities to Msvm_AllocationCapabilities and over Msvm_SettingsDefineCapabilities to the settings
-with ValueRole 0 (default) or 3 with ValueRange 1, 2, 3 (minimum, maximum, increment). Ids: real-instances 1.7.
+Two ways lead there, and both are real (hyperv-ops 0): a query for ``InstanceID like '%\\Default'``, and the walk from
+a pool over Msvm_ElementCapabilities to Msvm_AllocationCapabilities and over Msvm_SettingsDefineCapabilities to the
+settings with ValueRole 0 (default) or 3 with ValueRange 1, 2, 3 (minimum, maximum, increment). Ids: real-instances
+1.7.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Templates:
             return self._by_id("Msvm_VirtualSystemManagementCapabilities", SYSTEM_CAPABILITIES)
         return self._by_id("Msvm_AllocationCapabilities", f"Microsoft:{parts[1]}")
 
-    def role(self, capabilities: CimInstance, settings: CimInstance) -> Mapping[str, CimValue]:
+    def role(self, _: CimInstance, settings: CimInstance) -> Mapping[str, CimValue]:
         """The properties of the link: which of the four a template is."""
         role = settings.text("InstanceID").rpartition("\\")[2]
         return {"PropertyPolicy": 0, **_ROLES.get(role, {"ValueRole": 3, "ValueRange": 0})}

@@ -1,8 +1,8 @@
 """The faults with which WMI answers: one function per situation, so that nobody else needs to know the codes.
 
 Sources: which SOAP fault goes with which situation: wsman-cim 7 (table of faults) and MS-WSMV 4.10; WMI's own codes
-(0x800410xx, carried in the provider's part of the fault): WmiSdk "WMI Error Constants". Where no source pairs a WMI code
-with a subcode (not capable, invalid method) the pairing is an assumption.
+(0x800410xx, carried in the provider's part of the fault): WmiSdk "WMI Error Constants". Where no source pairs a WMI
+code with a subcode (not capable, invalid method) the pairing is an assumption.
 """
 
 from __future__ import annotations

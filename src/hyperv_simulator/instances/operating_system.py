@@ -19,8 +19,8 @@ from hyperv_simulator.storage.paths import HostFolder
 
 CIMV2 = "root/cimv2"
 STORAGE = "root/microsoft/windows/storage"
+_VOLUME_PROVIDER = r"root/Microsoft/Windows/Storage/Providers_v2\WSP_Volume"
 _KIB = 1024
-_GIB = 1024**3
 
 # Name, display name, executable, start mode, running
 _SERVICES = (
@@ -276,7 +276,7 @@ def _volumes(repository: Repository, facts: HostFacts, folder: HostFolder) -> No
             repository.catalogue,
             "MSFT_Volume",
             {
-                "ObjectId": f'{{1}}\\\\{facts.name}\\root/Microsoft/Windows/Storage/Providers_v2\\WSP_Volume.ObjectId="{path}"',
+                "ObjectId": f'{{1}}\\\\{facts.name}\\{_VOLUME_PROVIDER}.ObjectId="{path}"',
                 "UniqueId": path,
                 "Path": path,
                 "DriveLetter": "C",
@@ -355,5 +355,5 @@ def _clocks(repository: Repository) -> None:
         }
         return [new_instance(repository.catalogue, class_name, values, CIMV2)]
 
-    repository.add_source("Win32_LocalTime", lambda owner: clock("Win32_LocalTime"), CIMV2)
-    repository.add_source("Win32_UTCTime", lambda owner: clock("Win32_UTCTime"), CIMV2)
+    repository.add_source("Win32_LocalTime", lambda _owner: clock("Win32_LocalTime"), CIMV2)
+    repository.add_source("Win32_UTCTime", lambda _owner: clock("Win32_UTCTime"), CIMV2)

@@ -84,7 +84,7 @@ class FeatureSettings:
         if not pairs:
             raise Refused(INVALID_PARAMETER, "nothing to modify")
 
-        def modify(machine: Machine) -> None:
+        def modify(_: Machine) -> None:
             for reference, changes in pairs:
                 self._repository.change(reference, changes)
 
@@ -95,7 +95,7 @@ class FeatureSettings:
         if not references or any(self._repository.find(reference) is None for reference in references):
             raise Refused(INVALID_PARAMETER, "no such feature")
 
-        def remove(machine: Machine) -> None:
+        def remove(_: Machine) -> None:
             for reference in references:
                 self._repository.remove(reference)
 

@@ -1,7 +1,7 @@
 """Integration services: turning them on and off, and the host's key-value items for a guest.
 
-Items are texts with an Msvm_KvpExchangeDataItem; Source 0 goes to the guest, 4 stays with the host (hyperv-ops 10). Adding
-one that exists is refused with 32773 (seen: real-instances 3.6), so is changing or removing one that does not.
+Items are texts with an Msvm_KvpExchangeDataItem; Source 0 goes to the guest, 4 stays with the host (hyperv-ops 10).
+Adding one that exists is refused with 32773 (seen: real-instances 3.6), so is changing or removing one that does not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Msvm_ImageManagementService: virtual hard disk files, through ``storage.vhd``.
 
-What changes a file is done in an Msvm_StorageJob, always (real-instances 3.5); what only reads answers at once. Codes: R16
-of hyperv-ops; a disk operation's own code stands in the job's error text and in JobCompletionStatusCode.
+What changes a file is done in an Msvm_StorageJob, always (real-instances 3.5); what only reads answers at once.
+Codes: R16 of hyperv-ops; a disk operation's own code stands in the job's error text and in JobCompletionStatusCode.
 """
 
 from __future__ import annotations

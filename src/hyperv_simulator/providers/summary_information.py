@@ -1,6 +1,6 @@
-"""GetSummaryInformation: what lists of machines show, in one call. Only what was asked for is filled (real-instances 3.10).
+"""GetSummaryInformation: what lists of machines show, in one call.
 
-The numbers are the value map of RequestedInformation.
+Only what was asked for is filled (real-instances 3.10). The numbers are the value map of RequestedInformation.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ class SummaryInformation:
         self._machines = machines
         self._memory = memory
         self._fields: Mapping[int, Callable[[Machine, CimInstance], Mapping[str, CimValue]]] = {
-            0: lambda machine, system: {"Name": machine.machine_id},
-            1: lambda machine, system: {"ElementName": machine.reader.name},
-            2: lambda machine, system: {"CreationTime": machine.reader.system.get("CreationTime")},
-            3: lambda machine, system: {"Notes": "\n".join(machine.reader.system.texts("Notes"))},
-            4: lambda machine, system: {"NumberOfProcessors": machine.reader.processor.get("VirtualQuantity")},
-            9: lambda machine, system: {"VirtualSwitchNames": self._switch_names(machine)},
-            10: lambda machine, system: {"Version": machine.reader.system.get("Version")},
-            11: lambda machine, system: {"Shielded": False},
-            100: lambda machine, system: {"EnabledState": system.get("EnabledState")},
-            101: lambda machine, system: {"ProcessorLoad": 0 if machine.uptime_ms else None},
-            102: lambda machine, system: {"ProcessorLoadHistory": [0] if machine.uptime_ms else None},
-            103: lambda machine, system: {"MemoryUsage": self._memory.assigned_mb(machine.machine_id) or None},
-            104: lambda machine, system: {"Heartbeat": self._heartbeat(machine)},
-            105: lambda machine, system: {"UpTime": machine.uptime_ms},
-            106: lambda machine, system: {"GuestOperatingSystem": None},
-            109: lambda machine, system: {"HealthState": system.get("HealthState")},
-            110: lambda machine, system: {"OperationalStatus": system.get("OperationalStatus")},
-            111: lambda machine, system: {"StatusDescriptions": system.get("StatusDescriptions")},
+            0: lambda machine, _system: {"Name": machine.machine_id},
+            1: lambda machine, _system: {"ElementName": machine.reader.name},
+            2: lambda machine, _system: {"CreationTime": machine.reader.system.get("CreationTime")},
+            3: lambda machine, _system: {"Notes": "\n".join(machine.reader.system.texts("Notes"))},
+            4: lambda machine, _system: {"NumberOfProcessors": machine.reader.processor.get("VirtualQuantity")},
+            9: lambda machine, _system: {"VirtualSwitchNames": self._switch_names(machine)},
+            10: lambda machine, _system: {"Version": machine.reader.system.get("Version")},
+            11: lambda _machine, _system: {"Shielded": False},
+            100: lambda _machine, system: {"EnabledState": system.get("EnabledState")},
+            101: lambda machine, _system: {"ProcessorLoad": 0 if machine.uptime_ms else None},
+            102: lambda machine, _system: {"ProcessorLoadHistory": [0] if machine.uptime_ms else None},
+            103: lambda machine, _system: {"MemoryUsage": self._memory.assigned_mb(machine.machine_id) or None},
+            104: lambda machine, _system: {"Heartbeat": self._heartbeat(machine)},
+            105: lambda machine, _system: {"UpTime": machine.uptime_ms},
+            106: lambda _machine, _system: {"GuestOperatingSystem": None},
+            109: lambda _machine, system: {"HealthState": system.get("HealthState")},
+            110: lambda _machine, system: {"OperationalStatus": system.get("OperationalStatus")},
+            111: lambda _machine, system: {"StatusDescriptions": system.get("StatusDescriptions")},
         }
 
     def methods(self) -> Mapping[str, Method]:

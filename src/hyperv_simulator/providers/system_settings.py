@@ -141,7 +141,7 @@ class SystemSettings:
             if name.lower() == "secureboottemplateid" and value:
                 known = {template.lower() for template in ids.SECURE_BOOT_TEMPLATES}
                 if str(value).strip("{}").lower() not in known:
-                    raise Refused(INVALID_PARAMETER, f"SecureBootTemplateId {value}")
+                    raise Refused(INVALID_PARAMETER, f"SecureBootTemplateId {value!r}")
 
     @staticmethod
     def _wrong_state(machine: Machine, name: str) -> OperationFailed:

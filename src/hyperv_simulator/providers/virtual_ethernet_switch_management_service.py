@@ -1,7 +1,7 @@
 """Msvm_VirtualEthernetSwitchManagementService: switches come, get another name, and go.
 
-A private or internal switch is made at once (seen for private ones: real-instances 3.4), an external one in a job, where
-the result is found by Msvm_AffectedJobElement.
+A private or internal switch is made at once (seen for private ones: real-instances 3.4), an external one in a job,
+where the result is found by Msvm_AffectedJobElement.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Msvm_VirtualSystemManagementService: machines come, change and go.
 
-Which answers come at once and which in a job (real-instances 3.5, 3.6, hyperv-ops 0): DefineSystem and the adding methods
-answer with their results, as clients in the field rely on; modifying, removing and destroying is done in a job. What an
-adding method can't do after it has been checked fails in a job as well, for its texts.
+Which answers come at once and which in a job (real-instances 3.5, 3.6, hyperv-ops 0): DefineSystem and the adding
+methods answer with their results, as clients in the field rely on; modifying, removing and destroying is done in a
+job. What an adding method can't do after it has been checked fails in a job as well, for its texts.
 """
 
 from __future__ import annotations
@@ -138,31 +138,23 @@ class VirtualSystemManagementProvider(Provider):
         return done(ResultingResourceSettings=results)
 
     def _modify_resources(self, call: Call) -> Outputs:
-        machine: Machine | None = None
-        pairs: list[tuple[CimInstance, CimInstance]] = []
         try:
-            for given in call.all_embedded("ResourceSettings", _SETTINGS):
-                reference = CimReference(given.class_name, {"InstanceID": self._id_in(given)})
-                current = self._repository.find(reference)
-                if current is None:
-                    raise Refused(INVALID_PARAMETER, f"no settings {self._id_in(given)}")
-                machine = self._machines.of(reference)
-                pairs.append((current, given))
+            resources = call.all_embedded("ResourceSettings", _SETTINGS)
         except OperationFailed as failure:
             return job_started(self._jobs.failed(_MODIFYING, failure, user=call.caller.user))
-        if machine is None:
+        if not resources:
             raise Refused(INVALID_PARAMETER, "nothing to modify")
-        changed = machine
-        for current, _ in pairs:
-            self._resources.of(current)
+        for given in resources:
+            self._resources.of(self._current(given))
+        machine = self._machines.of(self._repository.reference_of(self._current(resources[0])))
 
         def modify(_: JobControl) -> None:
-            with changed.lock, _refusal_as_failure(changed):
-                self._must_rest(changed)
-                for _, given in pairs:
-                    current = self._repository.get(CimReference(given.class_name, {"InstanceID": self._id_in(given)}))
-                    self._resources.of(current).modify(changed, current, given)
-            self._touch(changed)
+            with machine.lock, _refusal_as_failure(machine):
+                self._must_rest(machine)
+                for given in resources:
+                    current = self._current(given)
+                    self._resources.of(current).modify(machine, current, given)
+            self._touch(machine)
 
         return self._start(call, _MODIFYING, modify, machine)
 
@@ -176,8 +168,8 @@ class VirtualSystemManagementProvider(Provider):
         def remove(_: JobControl) -> None:
             with machine.lock, _refusal_as_failure(machine):
                 self._must_rest(machine)
-                for item in current:
-                    self._resources.of(item).remove(machine, item)
+                for resource in current:
+                    self._resources.of(resource).remove(machine, resource)
             self._touch(machine)
 
         return self._start(call, _REMOVING, remove, machine)
@@ -229,6 +221,13 @@ class VirtualSystemManagementProvider(Provider):
 
     def _touch(self, machine: Machine) -> None:
         self._system_settings.touch(machine)
+
+    def _current(self, given: CimInstance) -> CimInstance:
+        """The settings object that a modification means: the one with its InstanceID."""
+        current = self._repository.find(CimReference(given.class_name, {"InstanceID": self._id_in(given)}))
+        if current is None:
+            raise Refused(INVALID_PARAMETER, f"no settings {given.get('InstanceID')!r}")
+        return current
 
     @staticmethod
     def _id_in(given: CimInstance) -> str:

@@ -1,7 +1,7 @@
 r"""Generation 2's boot entries: one Msvm_BootSourceSettingData per drive and adapter, and their order.
 
-A host adds the entry of a device by itself and puts it at the end of BootSourceOrder; its id is the device's with ``\B``
-(real-instances 1.4, 2.1). Paths in BootSourceOrder are full WMI paths.
+A host adds the entry of a device by itself and puts it at the end of BootSourceOrder; its id is the device's with
+``\B`` (real-instances 1.4, 2.1). Paths in BootSourceOrder are full WMI paths.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def _id_in(path: str) -> str:
 
 def _firmware_path(device: CimInstance) -> str:
     """An EFI device path in the form that firmware prints; made up, but stable for a device."""
+    bus = r"\AcpiEx(VMBus,0,0)\VenHw(9B17E5A2-0891-42DD-B653-80B5C22809BA)"
     if device.class_name == NIC:
-        return f"\\AcpiEx(VMBus,0,0)\\VenHw(9B17E5A2-0891-42DD-B653-80B5C22809BA)\\MAC({device.get('Address')},0)"
-    return f"\\AcpiEx(VMBus,0,0)\\VenHw(9B17E5A2-0891-42DD-B653-80B5C22809BA)\\Scsi(0,{device.get('AddressOnParent')})"
+        return f"{bus}\\MAC({device.text('Address', '')},0)"
+    return f"{bus}\\Scsi(0,{device.text('AddressOnParent', '0')})"

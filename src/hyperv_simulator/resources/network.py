@@ -12,7 +12,7 @@ import re
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, NIC
+from hyperv_simulator.device_kinds import LEGACY_NIC, NIC
 from hyperv_simulator.machine import Machine
 from hyperv_simulator.machine_reader import host_resource, switch_at
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused

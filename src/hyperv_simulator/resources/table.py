@@ -50,5 +50,5 @@ class ResourceTable:
         """:raises Refused: 32773 for a kind of resource that no machine of this host can have."""
         rules = self._by_class.get(settings.class_name.lower()) or self._by_sub_type.get(sub_type_of(settings))
         if rules is None:
-            raise Refused(INVALID_PARAMETER, f"{settings.class_name} {settings.get('ResourceSubType')}")
+            raise Refused(INVALID_PARAMETER, f"{settings.class_name} {settings.get('ResourceSubType')!r}")
         return rules
