@@ -53,7 +53,7 @@ def _run(driver: str, address: str) -> dict[str, float]:
 
 def _serve(name: str, address: str) -> dict[str, float]:
     """In the child: starts the driver, builds machines if it is ours, then idles."""
-    # Imported here, as the parent needs none of it: first what chooses native threads, then all that the service imports.
+    # Here, as the parent needs none of it: first what chooses native threads, then all that the service imports.
     from bench import driver as nova
 
     importlib.import_module("nova.cmd.compute")

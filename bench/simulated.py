@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute_hyperv.host.host import HyperVHost
 from tests.simulated import free_address
 
 from compute_hyperv.cim.endpoint import Endpoint
+from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 
 USERNAME, PASSWORD = "Administrator", "Passw0rd!"

@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from compute_hyperv.host.host import HyperVHost
-
 from bench.measurements import Budget, Measurement
 from bench.simulated import connect, simulated_hosts
+from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import MachineSpec, Memory, Processor
 
 _STEPS = (10, 100, 1000)
