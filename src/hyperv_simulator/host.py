@@ -1,7 +1,7 @@
 """One simulated host: everything that belongs to it, put together, started and ended.
 
-What lives here and only here: which part is given which, and in what order they come and go. The wire comes last and goes
-first, so that a host that answers is complete.
+What lives here and only here: which part is given which, and in what order they come and go. The wire comes last and
+goes first, so that a host that answers is complete.
 
 ::
 
@@ -23,6 +23,7 @@ from hyperv_simulator.config import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.samba import SambaError, SambaServer
+from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import MAX_ENVELOPE_BYTES, ListenError, WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
@@ -147,8 +148,8 @@ class SimulatedHost:
 
     def _travel(self) -> None:
         """The time that a request and its answer are under way."""
-        if self.round_trip_ms:
-            self._stopping.wait(self.round_trip_ms / 1000)
+        if self.round_trip_ms and self._stopping.wait(self.round_trip_ms / 1000):
+            raise Disconnect
 
     def _try(self, port: int) -> None:
         with socket.socket() as probe:

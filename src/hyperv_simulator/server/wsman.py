@@ -115,7 +115,7 @@ class WsManService:
     """Answers SOAP for one host. Safe for threads.
 
     :param max_envelope_bytes: MaxEnvelopeSizekb × 1024, for answers.
-    :param pause: waits that many seconds, or until the host stops.
+    :param pause: waits that many seconds, or until the host stops; then it returns True.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class WsManService:
         faults: FaultRules,
         requests: RequestLog,
         max_envelope_bytes: int,
-        pause: Callable[[float], object],
+        pause: Callable[[float], bool],
     ) -> None:
         self._identity = identity
         self._service = service
@@ -185,8 +185,8 @@ class WsManService:
         delay_s = sum(rule.delay_ms for rule in rules if rule.effect == "delay") / 1000
         rule = next((rule for rule in rules if rule.effect != "delay"), None)
         limit_s = min(header.operation_timeout_s or MAX_TIMEOUT_S, MAX_TIMEOUT_S)
-        if delay_s:
-            self._pause(min(delay_s, limit_s))
+        if delay_s and self._pause(min(delay_s, limit_s)):
+            raise Disconnect
         if rule is not None and rule.effect != "drop-after":
             return self._instead(rule, header)
         outcome, answer = self._judged(header, request, user)
