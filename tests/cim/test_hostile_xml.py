@@ -47,10 +47,10 @@ HOSTILE = {
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("decode", [decode_response, decode_request])
 def test_a_hostile_message_is_a_protocol_error(decode: Callable[[bytes], object], data: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ProtocolError):
         decode(data)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("data", [BOMB, EXTERNAL])

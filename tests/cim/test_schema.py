@@ -93,6 +93,6 @@ def test_every_class_of_every_namespace_can_be_resolved() -> None:
 
 
 def test_the_first_class_of_a_namespace_is_found_quickly() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     Catalogue().find(V2, "Msvm_ComputerSystem")
-    assert time.perf_counter() - started < 0.25
+    assert time.process_time() - started < 0.25
