@@ -68,7 +68,7 @@ class Inside:
         names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})
         self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names))
         self.pipes = PipeServer()
-        self.guests: GuestRunner = guests or NoneRunner(self.disks, self.pipes)
+        self.guests: GuestRunner = guests or self._runner()
         self.factory = SettingsFactory(
             self.catalogue,
             self.kinds,
@@ -115,6 +115,13 @@ class Inside:
         self.pipes.close()
 
     # Putting together
+
+    def _runner(self) -> GuestRunner:
+        if self.config.guests == "none":
+            return NoneRunner(self.disks, self.pipes)
+        from hyperv_simulator.guests.qemu import QemuRunner  # who has no guests needs nothing of QEMU
+
+        return QemuRunner(self.disks, self.pipes)
 
     def _populate(self) -> None:
         operating_system.populate(self.repository, self.facts, self.memory, self.disks.folder)

@@ -9,11 +9,12 @@ Rule 3: the guest may end by itself at any time; that is noticed unless a change
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimReference, CimValue
 from hyperv_simulator.guests.base import Guest, GuestError, GuestRunner, StopReason
@@ -31,6 +32,9 @@ from hyperv_simulator.outcomes import (
 from hyperv_simulator.repository import Repository
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class Surroundings(Protocol):
@@ -149,7 +153,10 @@ class Machine:
         with self.lock:
             guest, self._guest = self._guest, None
         if guest is not None:
-            guest.power_off()
+            try:
+                guest.power_off()
+            except DiskError as error:
+                _LOG.error("turning off %s: %s", self.machine_id, error)
         self._release()
 
     # What the guest does by itself (GuestListener)
@@ -168,8 +175,8 @@ class Machine:
 
     # Hardware that changed while it runs
 
-    def refresh_guest(self) -> None:
-        """Gives a running guest the drives, adapters and ports that the settings now have.
+    def refresh_guest(self, part: Literal["disks", "nics", "serial"]) -> None:
+        """Gives a running guest the drives, adapters or serial ports that the settings now have.
 
         :raises OperationFailed: the guest (or a disk) does not follow.
         """
@@ -177,9 +184,12 @@ class Machine:
         if guest is None:
             return
         try:
-            guest.change_disks(self.reader.guest_disks())
-            guest.change_nics(self.reader.guest_nics(self._host.host_name))
-            guest.change_serial(self.reader.serial_pipes())
+            if part == "disks":
+                guest.change_disks(self.reader.guest_disks())
+            elif part == "nics":
+                guest.change_nics(self.reader.guest_nics(self._host.host_name))
+            else:
+                guest.change_serial(self.reader.serial_pipes())
         except (DiskError, GuestError) as error:
             name = self.reader.name
             raise OperationFailed(
@@ -199,7 +209,12 @@ class Machine:
             "resume": self._resume,
             "reset": self._reset,
         }
-        actions[transition.action]()
+        try:
+            actions[transition.action]()
+        except (DiskError, GuestError) as error:
+            raise OperationFailed(
+                f"'{self.reader.name}' failed to change state.", self._cause(error), machine_id=self.machine_id
+            ) from None
         with self.lock:
             self._changing = None
             guest = self._guest
@@ -261,13 +276,7 @@ class Machine:
         guest = self._guest
         if guest is not None:
             self._saved_file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                guest.save(self._saved_file)
-            except GuestError as error:
-                name = self.reader.name
-                raise OperationFailed(
-                    f"'{name}' failed to save state.", self._cause(error), machine_id=self.machine_id
-                ) from None
+            guest.save(self._saved_file)
         with self.lock:
             self._guest = None
             self._release()
@@ -283,6 +292,8 @@ class Machine:
     def _reset(self) -> None:
         if self._guest is not None:
             self._guest.reset()
+            if self.state is State.PAUSED:
+                self._guest.resume()
         with self.lock:
             self._stopping_asked = False
 

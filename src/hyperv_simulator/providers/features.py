@@ -59,7 +59,7 @@ class FeatureSettings:
                     if feature.class_name not in _MANY and machine.reader.features_of(connection, feature.class_name):
                         raise Refused(INVALID_PARAMETER, f"the port has {feature.class_name}")
                 added = [self._repository.add(self._made(connection, feature)) for feature in given]
-                machine.refresh_guest()
+                machine.refresh_guest("nics")
         except OperationFailed as failure:
             return job_started(self._jobs.failed(_ADDING, failure, user=call.caller.user))
         results: list[CimScalar] = list(added)
@@ -105,7 +105,7 @@ class FeatureSettings:
         def do(_: JobControl) -> None:
             with machine.lock:
                 work(machine)
-                machine.refresh_guest()
+                machine.refresh_guest("nics")
 
         origin = ("Msvm_VirtualSystemManagementService", call.method)
         return job_started(self._jobs.start(kind, do, user=call.caller.user, affected=machine.reference, origin=origin))

@@ -35,4 +35,4 @@ class SerialPortRules(FixedRules):
             if pipe and not (pipe.startswith(_PIPE) and "\\pipe\\" in pipe.lower()):
                 raise Refused(INVALID_PARAMETER, f"{pipe!r} is no named pipe")
         super().modify(machine, current, given)
-        machine.refresh_guest()
+        machine.refresh_guest("serial")

@@ -56,7 +56,7 @@ class NicRules:
         nic = self._host.factory.device(machine.machine_id, kind.lower(), tail, values)
         self._host.repository.add(nic)
         boot_sources.add(self._host, machine, nic)
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
         return nic
 
     def modify(self, machine: Machine, current: CimInstance, given: CimInstance) -> None:
@@ -73,7 +73,7 @@ class NicRules:
                 )
             changes["Address"] = self._address(machine, given)
         self._host.repository.change(self._host.repository.reference_of(current), changes)
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
 
     def remove(self, machine: Machine, current: CimInstance) -> None:
         if machine.is_on and (self._host.version.release < 2016 or machine.reader.generation == 1):
@@ -84,7 +84,7 @@ class NicRules:
             _remove_connection(self._host, machine, connection)
         boot_sources.remove(self._host, machine, current)
         repository.remove(repository.reference_of(current))
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
 
     def _address(self, machine: Machine, given: CimInstance) -> str:
         """The MAC: the static one that was given, or one out of the host's range.
@@ -128,7 +128,7 @@ class ConnectionRules:
             {"InstanceID": feature_id(connection, OFFLOAD)},
         )
         repository.add(offload)
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
         return connection
 
     def modify(self, machine: Machine, current: CimInstance, given: CimInstance) -> None:
@@ -136,11 +136,11 @@ class ConnectionRules:
         if "hostresource" in {name.lower() for name in changes}:
             changes |= self._plugged(given)
         self._host.repository.change(self._host.repository.reference_of(current), changes)
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
 
     def remove(self, machine: Machine, current: CimInstance) -> None:
         _remove_connection(self._host, machine, current)
-        machine.refresh_guest()
+        machine.refresh_guest("nics")
 
     def _plugged(self, given: CimInstance) -> dict[str, CimValue]:
         """HostResource as the host writes it, and the switch's name.

@@ -119,7 +119,7 @@ class DriveRules:
             raise Refused(INVALID_STATE, "an IDE drive can't be removed from a machine that is on")
         boot_sources.remove(self._host, machine, current)
         self._host.repository.remove(self._host.repository.reference_of(current))
-        machine.refresh_guest()
+        machine.refresh_guest("disks")
 
     @staticmethod
     def _slot(given: CimInstance, slots: int, taken: set[int]) -> int:
@@ -161,7 +161,7 @@ class MediumRules:
         medium = self._host.factory.device(machine.machine_id, kind, ids.tail_of(drive_id)[:-1] + "L", values)
         repository.add(medium)
         try:
-            machine.refresh_guest()
+            machine.refresh_guest("disks")
         except OperationFailed:
             repository.remove(repository.reference_of(medium))
             raise
@@ -179,7 +179,7 @@ class MediumRules:
                     raise Refused(INVALID_STATE, "a disk can't be swapped while the machine is on")
                 self._check(machine, path, is_disk=sub_type_of(current) == "virtual hard disk")
         self._host.repository.change(self._host.repository.reference_of(current), changes)
-        machine.refresh_guest()
+        machine.refresh_guest("disks")
 
     def remove(self, machine: Machine, current: CimInstance) -> None:
         if (
@@ -189,7 +189,7 @@ class MediumRules:
         ):
             raise Refused(INVALID_STATE, "an IDE disk can't be removed from a machine that is on")
         self._host.repository.remove(self._host.repository.reference_of(current))
-        machine.refresh_guest()
+        machine.refresh_guest("disks")
 
     @staticmethod
     def _path(given: CimInstance) -> str:
