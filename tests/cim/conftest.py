@@ -1,4 +1,4 @@
-"""How much chance the round trips are given: enough to find what is wrong, on machines that are busy with other tests."""
+"""How much chance the round trips are given: enough to find what is wrong, on a machine that is busy."""
 
 from __future__ import annotations
 

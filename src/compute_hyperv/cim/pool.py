@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from compute_hyperv.cim.errors import Busy, Unreachable
 from compute_hyperv.cim.transport import Transport
 
-_LONGEST_IDLE_S = 60
+_LONGEST_IDLE_S = 100
 
 
 class ConnectionPool:
