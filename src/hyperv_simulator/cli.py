@@ -121,7 +121,8 @@ def _run(options: argparse.Namespace) -> int:
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            signal.signal(number, stop)
     simulator = Simulator(_hosts(options), options.state or default_state_folder())
     with simulator:
         for host in simulator.hosts:

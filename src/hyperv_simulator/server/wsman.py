@@ -274,7 +274,9 @@ class WsManService:
                 self._service.delete(reference)
                 return DeleteResponse()
             case Invoke(reference, method, parameters):
-                outputs = self._service.invoke(reference, method, dict(parameters), Caller(user or ""))
+                # The owner of a job is DOMAIN\\user (real-instances 3.5); a local account's domain is the computer.
+                caller = Caller(f"{self._identity.name}\\{user}")
+                outputs = self._service.invoke(reference, method, dict(parameters), caller)
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
                 return self._enumerating.enumerate(request, header.selectors, limit)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,8 +76,25 @@ def test_a_signal_ends_it_with_exit_code_0(tmp_path: Path, hosts_file: Path, num
         address = lines[0].split(" at ")[1].split(",")[0]
         process.send_signal(number)
         assert process.wait(10) == 0
-        with socket.socket() as probe:
-            assert probe.connect_ex((address, 5985)) != 0
+        assert not _answers(address, 5985)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="port 445 needs root")
+def test_even_killed_it_leaves_no_child_behind(tmp_path: Path) -> None:
+    file, address = tmp_path / "hosts.toml", free_address()
+    file.write_text(f'[[host]]\naddress = "{address}"\n')
+    with running("run", file, "--state", tmp_path / "state") as (process, _):
+        socket.create_connection((address, 445), timeout=5).close()
+        process.kill()
+        deadline = time.monotonic() + 5
+        while _answers(address, 445) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not _answers(address, 445)
+
+
+def _answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
 
 
 def test_options_apply_to_every_host(tmp_path: Path, hosts_file: Path) -> None:

@@ -56,7 +56,7 @@ class TestPypsrp:
         answer = pypsrp_client.invoke(f"{service}/DefineSystem", service, inputs, selector_set=chosen)
         assert answer.findtext(f".//{{{service}}}ReturnValue") == "0"
         assert wire.recorder.calls[0].text("SystemSettings") == "<INSTANCE CLASSNAME='ä'/>"
-        assert wire.recorder.calls[0].caller.user == "Administrator"
+        assert wire.recorder.calls[0].caller.user == "HV1\\Administrator"
 
     def test_enumerate_and_pull_to_the_end(self, pypsrp_client: WSMan) -> None:
         n, w = "{http://schemas.xmlsoap.org/ws/2004/09/enumeration}", f"{{{NAMESPACES['wsman']}}}"
