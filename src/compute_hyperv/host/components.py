@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from compute_hyperv.cim import cimxml
 from compute_hyperv.cim.errors import MethodFailed
 from compute_hyperv.cim.session import CimSession, MethodResult
-from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
 from compute_hyperv.host import jobs
 from compute_hyperv.host.services import MANAGEMENT, system_settings_reference
 
@@ -39,7 +40,9 @@ class Components:
 
     def modify(self, settings: Sequence[CimInstance], what: str) -> None:
         """Change components: each has its InstanceID and the properties that change."""
-        self._run("ModifyResourceSettings", {"ResourceSettings": list(settings)}, what)
+        # The class page of this one method says "string" and no more, so that the schema does not know what is in it.
+        texts: list[CimScalar] = [cimxml.instance_to_text(setting) for setting in settings]
+        self._run("ModifyResourceSettings", {"ResourceSettings": texts}, what)
 
     def remove(self, references: Sequence[CimReference], what: str) -> None:
         self._run("RemoveResourceSettings", {"ResourceSettings": list(references)}, what)
