@@ -132,7 +132,7 @@ class SimulatedHost:
     def _listen(self, inside: Inside) -> None:
         config = self.config
         service = WsManService(
-            HostIdentity(config.name, RELEASES[config.version].version),
+            HostIdentity(config.name, RELEASES[config.version].version, config.allow_basic),
             inside.service,
             faults=self.faults,
             requests=self.requests,

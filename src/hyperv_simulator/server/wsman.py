@@ -75,6 +75,7 @@ _UNDERSTOOD = frozenset(
         "ActivityId",
     }
 )
+_PROFILES = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/"
 _LOCALES = frozenset({"Locale", "DataLocale"})
 _ACTIONS: dict[type[Request], Action] = {
     Identify: "identify",
@@ -95,10 +96,18 @@ class HostIdentity:
 
     :param name: computer name, the ``Machine`` of every fault.
     :param os_version: ``10.0.20348``.
+    :param allow_basic: Basic is among the security profiles that Identify names.
     """
 
     name: str
     os_version: str
+    allow_basic: bool = False
+
+    @property
+    def security_profiles(self) -> tuple[str, ...]:
+        """MS-WSMV 3.1.4.1.29.2: which schemes follow from which setting."""
+        schemes = ("basic", "spnego-kerberos") if self.allow_basic else ("spnego-kerberos",)
+        return tuple(f"{_PROFILES}{transport}/{scheme}" for transport in ("http", "https") for scheme in schemes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +268,10 @@ class WsManService:
 
     def _operate(self, header: RequestHeader, request: Request, user: str | None, limit: int) -> Response:
         if isinstance(request, Identify):
-            version = "0.0.0" if user is None else self._identity.os_version
-            return IdentifyResponse(product_version=f"OS: {version} SP: 0.0 Stack: 3.0")
+            if user is None:
+                return IdentifyResponse()
+            version = f"OS: {self._identity.os_version} SP: 0.0 Stack: 3.0"
+            return IdentifyResponse(product_version=version, security_profiles=self._identity.security_profiles)
         self._check_namespace_selector(header, request)
         match request:
             case Get(reference):

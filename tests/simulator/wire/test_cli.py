@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from hyperv_simulator.config import HostConfig
 from tests.simulated import free_address
 
 COMMAND = [sys.executable, "-m", "hyperv_simulator.cli"]
@@ -179,3 +181,9 @@ def test_help_is_there(arguments: list[str]) -> None:
 
 def test_without_a_command_it_says_which_there_are() -> None:
     assert "command" in refused()
+
+
+def test_the_help_of_run_names_every_key_of_a_host() -> None:
+    ended = subprocess.run([*COMMAND, "run", "--help"], capture_output=True, text=True, timeout=30)
+    missing = [field.name for field in dataclasses.fields(HostConfig) if field.name not in ended.stdout]
+    assert missing == []

@@ -7,6 +7,7 @@ that it is about.
 from __future__ import annotations
 
 import pytest
+import requests
 from lxml import etree
 
 from tests.simulator.wire.conftest import MACHINES, SERVICE, WireHost, machine
@@ -278,14 +279,18 @@ class TestIdentify:
         answer = raw.send(self.MESSAGE)
         assert answer.text(".//{*}ProductVendor") == "Microsoft Corporation"
         assert answer.text(".//{*}ProductVersion") == "OS: 10.0.20348 SP: 0.0 Stack: 3.0"
+        profiles = [each.text for each in answer.all(".//{*}SecurityProfileName")]
+        assert profiles == [
+            "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/spnego-kerberos",
+            "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/spnego-kerberos",
+        ]
 
     def test_who_is_not_is_told_zeros(self, wire: WireHost) -> None:
-        import requests
-
         url = f"http://{wire.config.address}:5985/wsman"
         headers = {"WSMANIDENTIFY": "unauthenticated"}
         answer = requests.post(url, data=self.MESSAGE, headers=headers, timeout=10)
         assert b"OS: 0.0.0 SP: 0.0 Stack: 3.0" in answer.content
+        assert b"SecurityProfile" not in answer.content
         other = requests.post(url, data=envelope(GET, SYSTEM), headers=headers, timeout=10)
         assert other.status_code == 401
 

@@ -105,11 +105,13 @@ class IdentifyResponse:
     """Who is there.
 
     :param product_version: of Windows, ``OS: 10.0.20348 SP: 0.0 Stack: 3.0``; zeros before authentication.
+    :param security_profiles: how clients may authenticate; none before authentication (MS-WSMV 3.1.4.1.23).
     """
 
     protocol_version: str = names.WSMAN
     product_vendor: str = "Microsoft Corporation"
     product_version: str = "OS: 0.0.0 SP: 0.0 Stack: 3.0"
+    security_profiles: tuple[str, ...] = ()
 
 
 Response: TypeAlias = (
@@ -177,7 +179,9 @@ def decode_response(data: bytes, *, answers: str = "", hint: ClassHint | None = 
     if body.tag == f"{_X}ResourceCreated":
         return CreateResponse(references.read(body))
     if xml.local_name(body.tag) == "IdentifyResponse":
-        return IdentifyResponse(**{name: _child_text(body, tag) for name, tag in _IDENTITY.items()})
+        texts = {name: _child_text(body, tag) for name, tag in _IDENTITY.items()}
+        profiles = (each.text or "" for each in body.iter(f"{{{names.IDENTITY}}}SecurityProfileName"))
+        return IdentifyResponse(**texts, security_profiles=tuple(profiles))
     if message.action == f"{names.PUT}Response":
         return PutResponse(reading.instance(body))
     if parameters.is_output(body):
@@ -240,6 +244,12 @@ def _identify(response: IdentifyResponse) -> str:
     content = "".join(
         f"<wsmid:{tag}>{xml.text(getattr(response, name))}</wsmid:{tag}>" for name, tag in _IDENTITY.items()
     )
+    if response.security_profiles:
+        profiles = "".join(
+            f"<wsmid:SecurityProfileName>{xml.text(profile)}</wsmid:SecurityProfileName>"
+            for profile in response.security_profiles
+        )
+        content += f"<wsmid:SecurityProfiles>{profiles}</wsmid:SecurityProfiles>"
     return f'<wsmid:IdentifyResponse xmlns:wsmid="{names.IDENTITY}">{content}</wsmid:IdentifyResponse>'
 
 
