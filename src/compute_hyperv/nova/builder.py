@@ -8,14 +8,16 @@ one likes: machine and files are found by the instance's name, and the machine m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 import nova.conf
-from nova import exception, utils
+from nova import exception
 from nova.network import model as network_model
 from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
 from nova.virt import configdrive
+from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import excutils
 
@@ -87,7 +89,7 @@ class Builder:
             self._host.inventory.host_info().version,
             config_drive=configdrive.required_by(instance),
         )
-        with utils.synchronized(_lock_name(instance.uuid)):
+        with _lock(instance.uuid):
             self._make_room(instance)
             image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
             machine = spec.with_root_format(machine, instance, image.format)
@@ -157,7 +159,7 @@ class Builder:
     @in_novas_words
     def destroy(self, instance: Instance, *, destroy_disks: bool) -> None:
         """Removes the machine and, if asked, its files. What is gone already is fine."""
-        with utils.synchronized(_lock_name(instance.uuid)):
+        with _lock(instance.uuid):
             self._remove(instance.uuid, instance.name, destroy_disks=destroy_disks)
 
     @in_novas_words
@@ -169,7 +171,7 @@ class Builder:
         """Removes the remains of failed builds; what cannot be removed now is tried again next time."""
         for left in self._leftovers.all():
             uuid = left.instance_uuid
-            with utils.synchronized(_lock_name(uuid)):
+            with _lock(uuid):
                 if uuid not in self._leftovers:
                     continue
                 try:
@@ -197,5 +199,6 @@ class Builder:
         self._leftovers.forget(uuid)
 
 
-def _lock_name(instance_uuid: str) -> str:
-    return f"{instance_uuid}-hyperv"
+def _lock(instance_uuid: str) -> AbstractContextManager[Any]:
+    """Builds, deletions and the removal of remains of one instance come one after the other."""
+    return lockutils.lock(f"compute-hyperv-{instance_uuid}")
