@@ -33,7 +33,6 @@ from hyperv_simulator.repository import Repository
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
 
-
 _LOG = logging.getLogger(__name__)
 
 

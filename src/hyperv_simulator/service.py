@@ -86,8 +86,8 @@ class CimService:
         return self._navigate(namespace, wql_text, query)
 
     def reference_of(self, instance: CimInstance) -> CimReference:
-        """The address of an instance that one of the readers gave, or of a projection that kept the keys."""
-        return self._repository.reference_of(instance)
+        """The address of an instance that one of the readers gave, whatever a projection left of it."""
+        return instance.reference if isinstance(instance, _Projection) else self._repository.reference_of(instance)
 
     # Methods and writing
 
@@ -225,18 +225,19 @@ class CimService:
             return self._repository.owned(cls.name, owner, namespace)
         return self._repository.instances(cls.name, namespace)
 
-    @staticmethod
-    def _project(found: list[CimInstance], query: wql.Select) -> list[CimInstance]:
+    def _project(self, found: list[CimInstance], query: wql.Select) -> list[CimInstance]:
         if query.properties is None:
             return found
-        wanted = [name for name in query.properties if not name.startswith("__")]
-        projected = []
-        for item in found:
-            names = {name.lower(): name for name in item}
-            projected.append(
-                CimInstance(item.class_name, {names[n.lower()]: item[n] for n in wanted if n in item}, item.namespace)
+        wanted = {name.lower() for name in query.properties}
+        return [
+            _Projection(
+                item.class_name,
+                {name: value for name, value in item.items() if name.lower() in wanted},
+                item.namespace,
+                self._repository.reference_of(item),
             )
-        return projected
+            for item in found
+        ]
 
     def _read(self, instance: CimInstance, name: str) -> CimValue:
         if not name.startswith("__"):
@@ -303,11 +304,23 @@ class CimService:
         raise wmi_faults.not_found(ref)
 
 
+class _Projection(CimInstance):
+    """What a query selected of an instance; it keeps the address that its properties may no longer tell."""
+
+    __slots__ = ("reference",)
+
+    def __init__(
+        self, class_name: str, properties: Mapping[str, CimValue], namespace: str, reference: CimReference
+    ) -> None:
+        super().__init__(class_name, properties, namespace)
+        self.reference = reference
+
+
 def _owner_named(where: Condition | None) -> str:
     """The GUID in a condition that every result must fulfil, where that condition is on a key that names an owner."""
     match where:
-        case And(left, right):
-            return _owner_named(left) or _owner_named(right)
+        case And(conditions):
+            return next(filter(None, map(_owner_named, conditions)), "")
         case Comparison((name,), "=", str(value)) if name.lower() == "systemname":
             return value.lower()
         case Comparison((name,), "=", str(value)) if name.lower() == "instanceid":

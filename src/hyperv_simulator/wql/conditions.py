@@ -48,15 +48,15 @@ def matcher(condition: Condition, read: Reader, is_subclass: IsSubclass) -> Matc
     :param is_subclass: whether an instance is of a class or of one derived from it.
     """
     match condition:
-        case And(left, right):
-            first, second = matcher(left, read, is_subclass), matcher(right, read, is_subclass)
-            return lambda instance: first(instance) and second(instance)
-        case Or(left, right):
-            first, second = matcher(left, read, is_subclass), matcher(right, read, is_subclass)
-            return lambda instance: first(instance) or second(instance)
+        case And(conditions):
+            judges = [matcher(item, read, is_subclass) for item in conditions]
+            return lambda instance: all(judge(instance) for judge in judges)
+        case Or(conditions):
+            alternatives = [matcher(item, read, is_subclass) for item in conditions]
+            return lambda instance: any(judge(instance) for judge in alternatives)
         case Not(inner):
-            judge = matcher(inner, read, is_subclass)
-            return lambda instance: not judge(instance)
+            denied = matcher(inner, read, is_subclass)
+            return lambda instance: not denied(instance)
         case IsNull(path):
             return lambda instance: _walk(instance, path, read) is None
         case IsA(path, class_name):
@@ -88,9 +88,9 @@ def matcher(condition: Condition, read: Reader, is_subclass: IsSubclass) -> Matc
 def properties_read(condition: Condition | None) -> Iterator[str]:
     """The first name of every property path that the condition reads."""
     match condition:
-        case And(left, right) | Or(left, right):
-            yield from properties_read(left)
-            yield from properties_read(right)
+        case And(conditions) | Or(conditions):
+            for item in conditions:
+                yield from properties_read(item)
         case Not(inner):
             yield from properties_read(inner)
         case Comparison(path, _, _) | Like(path, _) | IsNull(path):

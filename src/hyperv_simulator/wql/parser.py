@@ -27,7 +27,7 @@ from hyperv_simulator.wql.tree import (
 )
 
 _MIRRORED = {"=": "=", "<>": "<>", "!=": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_NESTING_LIMIT = 200  # WMI has a limit as well (WBEM_E_QUOTA_VIOLATION); its number is not documented
+_NESTING_LIMIT = 50  # WMI has a limit as well (WBEM_E_QUOTA_VIOLATION); its number is not documented
 
 
 def parse(text: str) -> Query:
@@ -161,12 +161,12 @@ class _Parser:
         return self._chain("and", self._not, And)
 
     def _chain(
-        self, word: str, operand: Callable[[], Condition], node: Callable[[Condition, Condition], Condition]
+        self, word: str, operand: Callable[[], Condition], node: Callable[[tuple[Condition, ...]], Condition]
     ) -> Condition:
-        condition = operand()
+        conditions = [operand()]
         while self._keyword(word):
-            condition = node(condition, operand())
-        return condition
+            conditions.append(operand())
+        return conditions[0] if len(conditions) == 1 else node(tuple(conditions))
 
     def _not(self) -> Condition:
         self._depth += 1

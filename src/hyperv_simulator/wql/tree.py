@@ -50,14 +50,16 @@ class IsA:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    left: Condition
-    right: Condition
+    """All of them; a chain of any length is one node."""
+
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    left: Condition
-    right: Condition
+    """Any of them."""
+
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
