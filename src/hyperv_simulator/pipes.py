@@ -57,7 +57,7 @@ def short_name(pipe: str) -> str:
 class Pipe:
     """One named pipe that is there until `close`."""
 
-    def __init__(self, server: PipeServer, name: str, listener: socket.socket) -> None:
+    def __init__(self, server: PipeServer, name: str, listener: socket.socket | None) -> None:
         self.name = name
         self._server = server
         self.listener = listener
@@ -97,6 +97,7 @@ class PipeServer:
         self.folder.mkdir(mode=0o700)  # smbd insists
         self._selector = selectors.DefaultSelector()
         self._pipes: dict[str, Pipe] = {}
+        self._silent: set[Pipe] = set()
         self._requests: list[tuple[Callable[[], None], threading.Event]] = []
         self._lock = threading.Lock()
         self._wake_up, wake = os.pipe()
@@ -127,12 +128,19 @@ class PipeServer:
                 listener.close()
                 raise GuestError(0x80004005, f"The pipe {name} can't be made: {error}") from error
             pipe = self._pipes[plain] = Pipe(self, plain, listener)
-        self.call(lambda: self._watch(listener, selectors.EVENT_READ, lambda _: self._accept(pipe)))
+        self.call(lambda: self._watch(listener, selectors.EVENT_READ, lambda _: self._accept(pipe, listener)))
+        return pipe
+
+    def discard(self) -> Pipe:
+        """No pipe, but a place for a guest to talk to: nobody hears it, and it never waits."""
+        pipe = Pipe(self, "", None)
+        with self._lock:
+            self._silent.add(pipe)
         return pipe
 
     def close(self) -> None:
         """Remove all pipes and end."""
-        for pipe in list(self._pipes.values()):
+        for pipe in [*self._pipes.values(), *self._silent]:
             pipe.close()
         self.call(self._end)
         self._thread.join()
@@ -195,9 +203,9 @@ class PipeServer:
 
     # ---------------------------------------------------------------- clients
 
-    def _accept(self, pipe: Pipe) -> None:
+    def _accept(self, pipe: Pipe, listener: socket.socket) -> None:
         try:
-            client, _ = pipe.listener.accept()
+            client, _ = listener.accept()
         except OSError:
             return  # it gave up before we came
         client.setblocking(False)
@@ -292,7 +300,7 @@ class PipeServer:
 
     def remove(self, pipe: Pipe) -> None:
         """In the thread: `Pipe.close`. What the guest said last is still given to the client."""
-        if self._pipes.get(pipe.name) is not pipe:
+        if self._pipes.get(pipe.name) is not pipe and pipe not in self._silent:
             return
         with contextlib.suppress(OSError):
             while pipe.guest is not None and (data := pipe.guest.recv(BUFFER_BYTES)):
@@ -304,8 +312,9 @@ class PipeServer:
             self._forget(end)
         pipe.guest = None
         with self._lock:
-            del self._pipes[pipe.name]
-        (self.folder / pipe.name).unlink(missing_ok=True)
+            self._silent.discard(pipe)
+            if self._pipes.pop(pipe.name, None) is not None:
+                (self.folder / pipe.name).unlink(missing_ok=True)
 
     def _say_goodbye(self, client: socket.socket, last_words: bytes) -> None:
         """Leave the client's connection open until it has been read, which smbd forgets to do once it is closed."""

@@ -1,0 +1,331 @@
+"""Guests that boot: one QEMU process per running machine.
+
+A guest's life in QEMU is watched by the thread that reads its monitor (`qmp`): whatever makes QEMU end, that thread
+gives disks and pipes back and says so. Methods called by the host hold the guest's lock, so one change happens at a
+time.
+
+The processes are `children`: none outlives the simulator.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from hyperv_simulator import children, run_folders
+from hyperv_simulator.guests import accelerator, qemu_command
+from hyperv_simulator.guests.base import (
+    UNSPECIFIED,
+    GuestDiskSpec,
+    GuestError,
+    GuestListener,
+    GuestNicSpec,
+    GuestSpec,
+    StopReason,
+)
+from hyperv_simulator.guests.network import Wires
+from hyperv_simulator.guests.qemu_devices import Devices
+from hyperv_simulator.guests.qmp import Qmp, QmpError
+from hyperv_simulator.pipes import Pipe, PipeServer
+from hyperv_simulator.storage.errors import DiskError
+from hyperv_simulator.storage.vhd import DiskStore
+
+LOG = logging.getLogger(__name__)
+
+SERIAL_PORTS = 2
+QUIT_TIMEOUT_S = 10.0
+SAVE_TIMEOUT_S = 300.0
+NOT_SUPPORTED = 0x80070032
+# ACPI's PM1 enable register on both machine types (firmware puts the block at 0x600), and its power button bit: the
+# guest sets it when it has a driver that listens to that button.
+PM1_ENABLE_PORT, POWER_BUTTON_ENABLED = 0x602, 1 << 8
+INTEGRATION_POLL_S = 0.25
+
+
+class QemuGuest:
+    """See `base.Guest`."""
+
+    def __init__(self, spec: GuestSpec, listener: GuestListener, runner: QemuRunner) -> None:
+        self._spec = spec
+        self._listener = listener
+        self._runner = runner
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._qmp: Qmp | None = None
+        self._devices: Devices | None = None
+        self._serial: list[socket.socket] = []
+        self._pipes: list[Pipe] = []
+        self._folder: Path | None = None
+        self._gone = threading.Event()
+        self._gone.set()
+        self._turned_off = False
+        self._shut_down = False
+        self._failure: DiskError | None = None
+        self._integration = (False, 0.0)
+
+    @property
+    def running(self) -> bool:
+        return not self._gone.is_set()
+
+    @property
+    def process_id(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None else None
+
+    @property
+    def integration_ready(self) -> bool:
+        ready, asked_at = self._integration
+        qmp = self._qmp
+        if ready or qmp is None or time.monotonic() - asked_at < INTEGRATION_POLL_S:
+            return ready and self.running
+        try:
+            said: str = qmp.execute("human-monitor-command", command_line=f"i /h {PM1_ENABLE_PORT:#x}")
+            enabled = int(said.rpartition("=")[2], 16)
+        except (QmpError, ValueError):
+            return False  # QEMU is just ending
+        # All ones: the firmware has not put the registers there yet.
+        ready = enabled != 0xFFFF and bool(enabled & POWER_BUTTON_ENABLED)
+        self._integration = (ready, time.monotonic())
+        return ready
+
+    # ---------------------------------------------------------------- on and off
+
+    def start(self, restore_from: Path | None = None) -> None:
+        with self._lock:
+            if self.running:
+                return
+            if self._spec.secure_boot:
+                raise GuestError(NOT_SUPPORTED, "Secure boot is not simulated: turn it off for this machine.")
+            self._turned_off = self._shut_down = False
+            self._failure = None
+            self._integration = (False, 0.0)
+            folder = self._folder = run_folders.make("guest")
+            try:
+                self._launch(folder, restore_from)
+            except BaseException:
+                self._turned_off = True
+                self._give_back()
+                raise
+
+    def _launch(self, folder: Path, restore_from: Path | None) -> None:
+        variables = folder / "variables.fd"
+        if self._spec.generation == 2:
+            saved = _saved_variables(restore_from) if restore_from else qemu_command.FIRMWARE_VARIABLES
+            try:
+                shutil.copyfile(saved, variables)
+            except FileNotFoundError as error:
+                raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install the package ovmf.") from error
+        devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires)
+        devices.open_disks()
+        monitor, monitor_end = socket.socketpair()
+        pairs = [socket.socketpair() for _ in range(SERIAL_PORTS)]
+        ends = [monitor_end, *(pair[1] for pair in pairs)]
+        self._serial = [pair[0] for pair in pairs]
+        self.change_serial(self._spec.serial)
+        command = qemu_command.command_line(
+            self._spec,
+            devices.blockdevs,
+            qemu_command.Connections(monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs)),
+            variables,
+            accelerator=accelerator.option(),
+            incoming=f"exec:cat {shlex.quote(str(restore_from))}" if restore_from else None,
+        )
+        qmp = Qmp(monitor, self._on_event, self._on_end)
+        try:
+            with (folder / "qemu.log").open("wb") as log:
+                self._process = children.start(command, stderr=log, pass_fds=[end.fileno() for end in ends])
+        except FileNotFoundError as error:
+            monitor.close()
+            raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install qemu-system-x86.") from error
+        finally:
+            for end in ends:
+                end.close()
+        self._gone.clear()
+        self._qmp = qmp
+        qmp.start()
+        try:
+            qmp.negotiate()
+            devices.connect(qmp)
+            if restore_from is not None:
+                _wait_for_migration(qmp, "query-status")
+                restore_from.unlink()
+                _saved_variables(restore_from).unlink(missing_ok=True)
+        except QmpError as error:
+            said = (folder / "qemu.log").read_text(errors="replace").strip()
+            self._kill()
+            raise GuestError(UNSPECIFIED, said or str(error)) from error
+
+    def _kill(self) -> None:
+        self._turned_off = True
+        if self._process is not None:
+            self._process.kill()
+        self._gone.wait(QUIT_TIMEOUT_S)
+
+    def power_off(self) -> None:
+        with self._lock:
+            self._turned_off = True
+            qmp = self._qmp
+            if qmp is not None and self.running:
+                try:
+                    qmp.execute("quit")  # the images are closed in order
+                except QmpError:
+                    LOG.debug("%s ended before it was told to", self._spec.name)
+            if not self._gone.wait(QUIT_TIMEOUT_S):
+                self._kill()
+            failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def shutdown(self) -> None:
+        self._shut_down = True
+        self._tell("system_powerdown")
+
+    def reset(self) -> None:
+        self._integration = (False, 0.0)
+        self._tell("system_reset")
+
+    def pause(self) -> None:
+        self._tell("stop")
+
+    def resume(self) -> None:
+        self._tell("cont")
+
+    def save(self, state_file: Path) -> None:
+        with self._lock:
+            qmp, folder = self._qmp, self._folder
+            if qmp is None or folder is None:
+                raise GuestError(UNSPECIFIED, "The machine is not running.")
+            try:
+                qmp.execute("migrate", uri=f"exec:cat > {shlex.quote(str(state_file))}")
+                _wait_for_migration(qmp, "query-migrate")
+            except QmpError as error:
+                state_file.unlink(missing_ok=True)
+                raise GuestError(UNSPECIFIED, f"The state can't be saved: {error}") from error
+            if self._spec.generation == 2:
+                shutil.copyfile(folder / "variables.fd", _saved_variables(state_file))
+            self.power_off()
+
+    def _tell(self, command: str) -> None:
+        qmp = self._qmp
+        try:
+            if qmp is not None:
+                qmp.execute(command)
+        except QmpError as error:
+            raise GuestError(UNSPECIFIED, str(error)) from error
+
+    # ---------------------------------------------------------------- devices
+
+    def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
+        with self._lock:
+            if self._devices is not None:
+                self._devices.change_disks(disks)
+
+    def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
+        with self._lock:
+            if self._devices is not None:
+                self._devices.change_nics(nics)
+
+    def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None:
+        with self._lock:
+            names = dict(serial)
+            for pipe in self._pipes:
+                pipe.close()
+            self._pipes = []
+            for number, end in enumerate(self._serial, start=1):
+                name = names.get(number)
+                pipe = self._runner.pipes.open(name) if name else self._runner.pipes.discard()
+                self._pipes.append(pipe)
+                pipe.attach(end.dup())
+
+    # ---------------------------------------------------------------- QEMU speaks
+
+    def _on_event(self, event: str, data: dict[str, Any]) -> None:
+        if event == "RESET" and data.get("guest"):
+            self._integration = (False, 0.0)
+            self._listener.reset(self._spec.machine_id)
+        elif event == "SHUTDOWN":
+            self._shut_down = True
+        elif event == "DEVICE_DELETED" and self._devices is not None:
+            self._devices.deleted(data.get("device"))
+
+    def _on_end(self) -> None:
+        """In the monitor's thread, once per start: QEMU is gone or about to be."""
+        if self._process is not None:
+            try:
+                self._process.wait(QUIT_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._give_back()
+        if not self._turned_off:
+            reason = StopReason.GUEST_POWERED_OFF if self._shut_down else StopReason.CRASHED
+            self._listener.stopped(self._spec.machine_id, reason)
+
+    def _give_back(self) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+        for end in self._serial:
+            end.close()
+        self._pipes, self._serial = [], []
+        if self._devices is not None:
+            try:
+                self._devices.close()
+            except DiskError as error:
+                LOG.error("What %s wrote could not be stored: %s", self._spec.name, error)
+                self._failure = error
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._devices = self._qmp = self._folder = self._process = None
+        self._gone.set()
+
+
+class QemuRunner:
+    """Makes `QemuGuest`s for one host.
+
+    :param wires: shared by all hosts whose guests shall meet.
+    """
+
+    def __init__(self, disks: DiskStore, pipes: PipeServer, wires: Wires | None = None) -> None:
+        self.disks = disks
+        self.pipes = pipes
+        self.wires = wires or Wires()
+        self._guests: list[QemuGuest] = []
+
+    def create(self, spec: GuestSpec, listener: GuestListener) -> QemuGuest:
+        guest = QemuGuest(spec, listener, self)
+        self._guests = [other for other in self._guests if other.running]
+        self._guests.append(guest)
+        return guest
+
+    def close(self) -> None:
+        for guest in self._guests:
+            try:
+                guest.power_off()
+            except DiskError as error:
+                LOG.error("%s", error)
+        self._guests = []
+
+
+def _saved_variables(state_file: Path) -> Path:
+    return state_file.with_name(state_file.name + ".firmware")
+
+
+def _wait_for_migration(qmp: Qmp, question: str) -> None:
+    """:raises QmpError: it failed, or takes too long."""
+    deadline = time.monotonic() + SAVE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        answer = qmp.execute(question)
+        status = answer.get("status", "")
+        if status in ("completed", "running", "paused"):
+            return
+        if status in ("failed", "cancelled", "internal-error"):
+            raise QmpError(answer.get("error-desc", f"migration {status}"))
+        time.sleep(0.05)
+    raise QmpError("it takes too long")

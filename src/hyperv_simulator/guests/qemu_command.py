@@ -1,0 +1,131 @@
+"""A machine's hardware as QEMU's command line: a pure function from `GuestSpec`.
+
+Generation 2: q35 with OVMF and virtio-scsi. Generation 1: i440fx (pc) with SeaBIOS and IDE, virtio-scsi for its SCSI
+controllers. Each network adapter sits on a hub of its own, so that the wire behind it can be changed while it runs.
+Adapters of generation 2 are behind PCIe root ports, some of which are left free for adapters that come later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyperv_simulator.guests.base import GuestDiskSpec, GuestNicSpec, GuestSpec
+from hyperv_simulator.guests.network import mac_with_colons
+
+# Debian and Ubuntu: package ovmf.
+FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+SPARE_NIC_PORTS = 2
+
+BlockDevice = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """What QEMU inherits: file descriptors of socket pairs."""
+
+    qmp: int
+    serial: tuple[int, ...]
+
+
+def disk_id(disk: GuestDiskSpec) -> str:
+    """The device's id in QEMU, the same as long as the drive is at its place."""
+    return f"{disk.bus.lower()}-{disk.controller}-{disk.slot}"
+
+
+def nic_id(nic: GuestNicSpec) -> str:
+    return "nic-" + mac_with_colons(nic.mac).replace(":", "")
+
+
+def hub_id(nic: GuestNicSpec) -> int:
+    """A number that is the adapter's own: the last 24 bits of its MAC address and what tells it from zero."""
+    return int(mac_with_colons(nic.mac).replace(":", "")[-7:], 16) + 1
+
+
+def command_line(
+    spec: GuestSpec,
+    blockdevs: Mapping[str, BlockDevice],
+    connections: Connections,
+    variables: Path,
+    *,
+    accelerator: str,
+    incoming: str | None,
+) -> list[str]:
+    """:param blockdevs: by `disk_id`.  :param variables: the machine's copy of OVMF's variables.
+    :param incoming: where a saved state is read from.
+    """
+    arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
+    arguments += ["-name", spec.name.replace(",", ",,"), "-uuid", spec.machine_id]
+    arguments += ["-machine", "q35" if spec.generation == 2 else "pc", "-cpu", "max"]
+    arguments += ["-accel", accelerator, "-smp", str(spec.processors), "-m", str(spec.memory_mb)]
+    arguments += ["-chardev", f"socket,id=qmp,fd={connections.qmp}", "-mon", "chardev=qmp,mode=control"]
+    for number, descriptor in enumerate(connections.serial, start=1):
+        arguments += ["-chardev", f"socket,id=com{number},fd={descriptor}", "-serial", f"chardev:com{number}"]
+    if spec.generation == 2:
+        arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE_CODE}"]
+        arguments += ["-drive", f"if=pflash,format=raw,file={variables}"]
+        for port in range(len(spec.nics) + SPARE_NIC_PORTS):
+            arguments += ["-device", f"pcie-root-port,id=port{port},chassis={port + 1}"]
+    else:
+        arguments += ["-boot", "strict=on"]
+    arguments += _drives(spec, blockdevs)
+    for position, nic in enumerate(spec.nics):
+        arguments += ["-netdev", json.dumps(nic_backend(nic))]
+        bus = f"port{position}" if spec.generation == 2 else "pci.0"
+        arguments += ["-device", json.dumps(nic_device(nic, bus, _boot_index(spec, "nic", position)))]
+    if incoming is not None:
+        arguments += ["-incoming", incoming]
+    return arguments
+
+
+def _drives(spec: GuestSpec, blockdevs: Mapping[str, BlockDevice]) -> list[str]:
+    arguments: list[str] = []
+    controllers = {0} if spec.generation == 2 else set()
+    for number in sorted(controllers | {disk.controller for disk in spec.disks if disk.bus == "SCSI"}):
+        arguments += ["-device", f"virtio-scsi-pci,id=scsi{number}"]
+    for position, disk in enumerate(spec.disks):
+        name = disk_id(disk)
+        if name in blockdevs:
+            arguments += ["-blockdev", json.dumps({**blockdevs[name], "node-name": f"node-{name}"})]
+        device = disk_device(disk, f"node-{name}" if name in blockdevs else None)
+        index = _boot_index(spec, "disk", position)
+        arguments += ["-device", json.dumps(device | ({} if index is None else {"bootindex": index}))]
+    return arguments
+
+
+def disk_device(disk: GuestDiskSpec, node: str | None) -> dict[str, Any]:
+    """The drive as ``-device`` and ``device_add`` take it; without a node it is an empty DVD drive."""
+    kind = "cd" if disk.kind == "dvd" else "hd"
+    device: dict[str, Any] = {"id": disk_id(disk)}
+    if disk.bus == "IDE":
+        device |= {"driver": f"ide-{kind}", "bus": f"ide.{disk.controller}", "unit": disk.slot}
+    else:
+        device |= {"driver": f"scsi-{kind}", "bus": f"scsi{disk.controller}.0", "scsi-id": disk.slot}
+    if node is not None:
+        device["drive"] = node
+    return device
+
+
+def nic_backend(nic: GuestNicSpec) -> dict[str, Any]:
+    return {"type": "hubport", "id": nic_id(nic) + "-hub", "hubid": hub_id(nic)}
+
+
+def nic_device(nic: GuestNicSpec, bus: str, boot_index: int | None) -> dict[str, Any]:
+    device: dict[str, Any] = {
+        "driver": "virtio-net-pci",
+        "id": nic_id(nic),
+        "netdev": nic_id(nic) + "-hub",
+        "mac": mac_with_colons(nic.mac),
+        "bus": bus,
+    }
+    # Firmware looks at network boot code only where it may boot from the network.
+    return device | ({"romfile": ""} if boot_index is None else {"bootindex": boot_index})
+
+
+def _boot_index(spec: GuestSpec, kind: str, position: int) -> int | None:
+    order = spec.boot_order or tuple(("disk", number) for number in range(len(spec.disks)))
+    return order.index((kind, position)) if (kind, position) in order else None
