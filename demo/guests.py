@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-POLL_S = 0.4
-SETTLED_WITHIN_S = 90
+POLL_S = 0.7
+# Ten times what it takes on two idle cores.
+SETTLED_WITHIN_S = 180
 
 # What the guest image says on its console (hyperv_simulator/guest_image/init.sh).
 READY = re.compile(r"GUEST-READY hostname=(\S+) address=(\S+) uuid=(\S+)")
@@ -83,7 +84,7 @@ class Watch:
                 raise DemoError(f"{guest.name} is in state ERROR: {reason}\n{tail(log)}")
             return bool(server.status == status and server.task_state is None)
 
-        self._wait(reached, f"{guest.name} being {status}")
+        self._wait(reached, f"{guest.name} being {status}", guest)
 
     def boot(self, guest: Guest, number: int) -> Boot:
         """Until the guest has shown its mark for the ``number``-th time."""
@@ -118,7 +119,8 @@ class Watch:
         while not (outcome := condition()):
             if time.monotonic() > deadline:
                 seen = f"\n--- the end of its console\n{self.console(guest)[-1500:]}" if guest else ""
-                logs = [self._state.log / f"nova-compute-{host.name}.log" for host in self._hosts]
+                hosts = [guest.host] if guest else self._hosts
+                logs = [self._state.log / f"nova-compute-{host.name}.log" for host in hosts]
                 raise DemoError(f"waited {SETTLED_WITHIN_S} s in vain for {what}{seen}\n{tail(*logs)}")
             time.sleep(POLL_S)
         return outcome

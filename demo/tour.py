@@ -21,7 +21,7 @@ from demo.guests import READY, Guest, Watch
 from demo.settings import PHYSICAL_NETWORK, DemoHost, State
 
 IMAGE, FLAVOR = "guest", "tiny"
-FLAVOR_RAM_MB = 128
+FLAVOR_RAM_MB = 256
 CIDR = "10.20.0.0/24"
 VLANS = {"blue": 101, "green": 102}
 
@@ -67,7 +67,9 @@ class Tour:
         self._do(
             Step(f"image {IMAGE}, a qcow2 file", self._make_image, check=True),
             Step(f"flavor {FLAVOR}", self._make_flavor),
-            *(Step(f"network {name} with VLAN {VLANS[name]}", partial(self._make_network, name)) for name in VLANS),
+            Step(
+                "networks " + ", ".join(f"{name} with VLAN {vlan}" for name, vlan in VLANS.items()), self._make_networks
+            ),
         )
 
     def _boot(self) -> None:
@@ -119,15 +121,17 @@ class Tour:
             return None
         return self._client.show("flavor", "create", FLAVOR, "--ram", str(FLAVOR_RAM_MB), "--vcpus", "1", "--disk", "1")
 
-    def _make_network(self, name: str) -> str | None:
+    def _make_networks(self) -> str:
+        """One after the other: Neutron may refuse the first requests after its start when they come at once."""
         network = self._watch.api.network
         shown = []
-        if network.find_network(name) is None:
-            provider = ("--provider-network-type", "vlan", "--provider-physical-network", PHYSICAL_NETWORK)
-            shown += [self._client.show("network", "create", name, *provider, "--provider-segment", str(VLANS[name]))]
-        if network.find_subnet(name) is None:
-            addresses = ("--subnet-range", CIDR, "--gateway", "none", "--no-dhcp")
-            shown += [self._client.show("subnet", "create", name, "--network", name, *addresses)]
+        for name, vlan in VLANS.items():
+            if network.find_network(name) is None:
+                provider = ("--provider-network-type", "vlan", "--provider-physical-network", PHYSICAL_NETWORK)
+                shown.append(self._client.show("network", "create", name, *provider, "--provider-segment", str(vlan)))
+            if network.find_subnet(name) is None:
+                addresses = ("--subnet-range", CIDR, "--gateway", "none", "--no-dhcp")
+                shown.append(self._client.show("subnet", "create", name, "--network", name, *addresses))
         return "\n".join(shown)
 
     # Servers

@@ -204,6 +204,8 @@ def nova(state: State, host: str) -> dict[str, Mapping[str, object]]:
             "graceful_shutdown_timeout": 2,
             "manager_shutdown_timeout": 2,
         },
+        # Guests are called what their servers are called, without a domain that nobody serves.
+        "api": {"auth_strategy": "keystone", "dhcp_domain": ""},
         "oslo_concurrency": {"lock_path": data / "lock"},
         "keystone_authtoken": token_check(state, "nova"),
         "service_user": {"send_service_user_token": True, **user(state, "nova")},
@@ -220,7 +222,6 @@ def nova_controller(state: State) -> Ini:
     """The API, the conductor and the scheduler. Only they know the databases."""
     return {
         **nova(state, CONTROLLER),
-        "api": {"auth_strategy": "keystone"},
         "api_database": database(state, "nova_api"),
         "database": database(state, "nova"),
         "conductor": {"workers": 1},
