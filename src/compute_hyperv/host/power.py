@@ -57,7 +57,7 @@ _TRIES = 5
 _BETWEEN_TRIES_S = 1.0
 # How often a guest is asked: while it boots, its integration service is not there yet.
 _ASK_AGAIN_S = 5.0
-_LOOK_EVERY_S = 1.0
+_FIRST_LOOK_S, _LOOK_EVERY_S = 0.2, 1.0
 
 STATE_PROPERTIES = ["Name", "ElementName", "EnabledState", "HealthState"]
 
@@ -113,6 +113,7 @@ class Power:
         """
         deadline = time.monotonic() + timeout_s
         asked_at = float("-inf")
+        pause_s = _FIRST_LOOK_S
         while True:
             if self.state(machine_id) is MachineState.OFF:
                 return True
@@ -123,7 +124,8 @@ class Power:
                 asked_at = now
                 with contextlib.suppress(MethodFailed):  # not ready, locked, or on its way already: the state tells
                     self._ask_to_shut_down(machine_id)
-            time.sleep(min(_LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(pause_s, max(0.0, deadline - time.monotonic())))
+            pause_s = min(pause_s * 2, _LOOK_EVERY_S)
 
     def cancel_jobs(self, machine_id: str) -> None:
         """End the jobs that hold the machine, as far as the host lets them be ended."""
