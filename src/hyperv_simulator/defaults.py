@@ -6,8 +6,10 @@ Real-instances 3.14: the defaults of the class pages are what the provider retur
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
+from compute_hyperv.cim import schema
 from compute_hyperv.cim.datetimes import from_cim
 from compute_hyperv.cim.schema import CimProperty, CimType
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimValue
@@ -25,16 +27,21 @@ def new_instance(
     """An instance with the documented defaults and ``values`` over them; a None in ``values`` takes a default away."""
     cls = catalogue.find(namespace, class_name)
     instance = CimInstance(cls.name, None, namespace)
-    for prop in cls.properties.values():
-        value = _default_of(prop)
-        if value is not None:
-            instance[prop.name] = value
+    for name, value in _defaults(cls.namespace, cls.name):
+        instance[name] = list(value) if isinstance(value, list) else value
     for name, value in (values or {}).items():
         if value is not None:
             instance[name] = value
         elif name in instance:
             del instance[name]
     return instance
+
+
+@functools.cache
+def _defaults(namespace: str, class_name: str) -> tuple[tuple[str, CimValue], ...]:
+    properties = schema.catalogue().find(namespace, class_name).properties.values()
+    found = ((prop.name, _default_of(prop)) for prop in properties)
+    return tuple((name, value) for name, value in found if value is not None)
 
 
 def _default_of(prop: CimProperty) -> CimValue:

@@ -220,13 +220,20 @@ class Repository:
 
     # What a client may see
 
-    def finished(self, instance: CimInstance) -> CimInstance:
-        """The instance with every property of its class, in alphabetical order, computed ones included."""
+    def finished(self, instance: CimInstance, only: frozenset[str] | None = None) -> CimInstance:
+        """The instance with every property of its class, in alphabetical order, computed ones included.
+
+        :param only: the lower-case names of the properties that are wanted at all.
+        """
         entry = self._dynamic.get(self._name(instance.namespace, instance.class_name))
+        if entry is not None and only is not None and not only & entry[0]:
+            entry = None
         computed = entry[1](instance) if entry is not None else {}
         lowered = {name.lower(): value for name, value in computed.items()}
         full = CimInstance(instance.class_name, None, instance.namespace)
         for name, lower in self.catalogue.property_names(instance.namespace, instance.class_name):
+            if only is not None and lower not in only:
+                continue
             full[name] = lowered[lower] if lower in lowered else instance.get(name)
         return full
 

@@ -186,17 +186,15 @@ class CimService:
             raise wmi_faults.invalid_class_in_query(text, query.class_name) from None
         self._check_properties(cls, text, query)
         if cls.association:
-            found = self._associations.all(cls)
-            return self._project([item for item in found if self._judge(query.where, text)(item)], query)
+            judge = self._judge(query.where, text)
+            return [self._shown(item, query) for item in self._associations.all(cls) if judge(item)]
         self._check_served(cls)
         judge = self._judge(query.where, text)
         dynamic = self._repository.dynamic_names(namespace, cls.name)
         candidates = self._candidates(cls, namespace, query.where)
         if any(name.lower() in dynamic for name in wql.properties_read(query.where)):
-            found = [full for item in candidates if judge(full := self._repository.finished(item))]
-        else:
-            found = [self._repository.finished(item) for item in candidates if judge(item)]
-        return self._project(found, query)
+            candidates = [self._repository.finished(item) for item in candidates]
+        return [self._shown(item, query) for item in candidates if judge(item)]
 
     def _check_properties(self, cls: CimClass, text: str, query: wql.Select) -> None:
         """A property that the class lacks makes the query invalid, whether it is selected or compared."""
@@ -225,19 +223,13 @@ class CimService:
             return self._repository.owned(cls.name, owner, namespace)
         return self._repository.instances(cls.name, namespace)
 
-    def _project(self, found: list[CimInstance], query: wql.Select) -> list[CimInstance]:
+    def _shown(self, item: CimInstance, query: wql.Select) -> CimInstance:
+        """The instance, or what the query selects of it."""
         if query.properties is None:
-            return found
-        wanted = {name.lower() for name in query.properties}
-        return [
-            _Projection(
-                item.class_name,
-                {name: value for name, value in item.items() if name.lower() in wanted},
-                item.namespace,
-                self._repository.reference_of(item),
-            )
-            for item in found
-        ]
+            return self._repository.finished(item)
+        chosen = self._repository.finished(item, frozenset(name.lower() for name in query.properties))
+        reference = self._repository.reference_of(item)
+        return _Projection(chosen.class_name, dict(chosen.items()), chosen.namespace, reference)
 
     def _read(self, instance: CimInstance, name: str) -> CimValue:
         if not name.startswith("__"):
