@@ -54,6 +54,18 @@ hosts.toml describes the hosts; every key has a default:
   name = "external"
   type = "external"          # or "internal", "private"
 
+  [host.quotas]              # WinRM's limits, with WinRM's defaults
+  max_envelope_size_kb = 500
+  max_timeout_ms = 60000
+  max_batch_items = 32000
+  max_concurrent_operations_per_user = 1500
+  max_connections = 300
+  enumeration_timeout_ms = 60000
+  max_packet_retrieval_time_seconds = 120
+  max_shells_per_user = 30
+  max_processes_per_shell = 25
+  shell_idle_timeout_ms = 180000
+
   [[host.fault]]             # what shall go wrong; default: nothing
   effect = "drop-after"      # delay, drop-before, drop-after, http-500, fault, job-error
   class_name = "Msvm_VirtualSystemManagementService"

@@ -14,11 +14,12 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hyperv_simulator.fault_rules import FaultRule, FaultRuleError
+from hyperv_simulator.quotas import QuotaError, Quotas
 
 WindowsVersion = Literal["2012r2", "2016", "2019", "2022", "2025"]
 GuestKind = Literal["none", "qemu"]
@@ -80,6 +81,7 @@ class HostConfig:
     :param round_trip_ms: latency added to every HTTP exchange, milliseconds.
     :param switch: virtual switches (``[[host.switch]]``).
     :param fault: fault rules in force from the start (``[[host.fault]]``).
+    :param quotas: WinRM's limits (``[host.quotas]``).
     """
 
     name: str = "hv1"
@@ -103,6 +105,7 @@ class HostConfig:
     round_trip_ms: int = 0
     switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
     fault: tuple[FaultRule, ...] = ()
+    quotas: Quotas = field(default_factory=Quotas)
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -205,7 +208,7 @@ def _read(table: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
     arguments = {name: _value(hints[name], value, where, name) for name, value in values.items()}
     try:
         return table(**arguments)
-    except FaultRuleError as error:
+    except (FaultRuleError, QuotaError) as error:
         raise ConfigError(f"{where}{error}") from None
 
 
@@ -225,6 +228,10 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
             raise ConfigError(f"{where}{name} is {value!r}; write tables: {header}")
         entry = typing.get_args(hint)[0]
         return tuple(_read(entry, item, f"{where}{name} {number}: ") for number, item in enumerate(value, start=1))
+    if is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}{name} is {value!r}; write a table: [host.{name}]")
+        return _read(hint, value, f"{where}{name}: ")
     # bool is an int to Python, but not to whoever wrote the file; a whole number will do where a fraction may stand
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits and not (hint is float and type(value) is int):

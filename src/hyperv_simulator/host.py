@@ -25,7 +25,7 @@ from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.samba import SambaError, SambaServer
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.tls import Authority
-from hyperv_simulator.server.winrm import MAX_ENVELOPE_BYTES, ListenError, WinRm
+from hyperv_simulator.server.winrm import ListenError, WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
 from hyperv_simulator.service import CimService
 from hyperv_simulator.windows import RELEASES
@@ -136,7 +136,7 @@ class SimulatedHost:
             inside.service,
             faults=self.faults,
             requests=self.requests,
-            max_envelope_bytes=MAX_ENVELOPE_BYTES,
+            quotas=config.quotas,
             pause=self._stopping.wait,
         )
         certificate = self._authority.certificate_for(config.name, config.address, self.folder / "tls")

@@ -27,6 +27,7 @@ from compute_hyperv.cim.soap.responses import (
 )
 from compute_hyperv.cim.values import CimInstance, KeyValue
 from hyperv_simulator import wql
+from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.server.enumeration import Batch, ContextLost, Enumerations, ItemTooBig
 from hyperv_simulator.service import CimService
@@ -41,11 +42,17 @@ _UNFILTERABLE = (CimType.DATETIME, CimType.REFERENCE, CimType.OBJECT)
 class Enumerating:
     """The enumerations of one host. Safe for threads."""
 
-    def __init__(self, service: CimService) -> None:
+    def __init__(self, service: CimService, quotas: Quotas) -> None:
         self._service = service
-        self._enumerations: Enumerations[Item, EncodedItem] = Enumerations()
+        self._enumerations: Enumerations[Item, EncodedItem] = Enumerations(quotas)
 
-    def enumerate(self, request: Enumerate, selectors: Mapping[str, KeyValue], limit: int) -> EnumerateResponse:
+    def opened_by(self, user: str) -> int:
+        """How many enumerations a user has open."""
+        return self._enumerations.opened_by(user)
+
+    def enumerate(
+        self, request: Enumerate, selectors: Mapping[str, KeyValue], limit: int, user: str
+    ) -> EnumerateResponse:
         """Finds everything now; what does not go out at once waits for Pull.
 
         :param selectors: of the request's header, where an Enumerate may have none but ``__cimnamespace``.
@@ -56,26 +63,26 @@ class Enumerating:
         items = self._find(request)
         label = self.class_asked_for(request)
         if not request.optimize:
-            return EnumerateResponse((), self._enumerations.open(items, label), optimized=False)
+            return EnumerateResponse((), self._enumerations.open(items, label, user), optimized=False)
         try:
-            batch = self._enumerations.first(items, request.max_elements, _packer(limit), label)
+            batch = self._enumerations.first(items, request.max_elements, _packer(limit), label, user)
         except ItemTooBig:
             raise wire_faults.answer_too_big() from None
         return EnumerateResponse(tuple(batch.items), batch.context or "", batch.context is None)
 
-    def pull(self, request: Pull, limit: int) -> PullResponse:
+    def pull(self, request: Pull, limit: int, user: str) -> PullResponse:
         """The class that a Pull names is not looked at: clients in the field name another one than in Enumerate."""
         try:
-            batch = self._enumerations.next(request.context, max(request.max_elements, 1), _packer(limit))
+            batch = self._enumerations.next(request.context, max(request.max_elements, 1), _packer(limit), user)
         except ContextLost:
             raise wire_faults.context_lost() from None
         except ItemTooBig:
             raise wire_faults.answer_too_big() from None
         return PullResponse(tuple(batch.items), batch.context or "", batch.context is None)
 
-    def release(self, request: Release) -> ReleaseResponse:
+    def release(self, request: Release, user: str) -> ReleaseResponse:
         try:
-            self._enumerations.release(request.context)
+            self._enumerations.release(request.context, user)
         except ContextLost:
             raise wire_faults.context_lost() from None
         return ReleaseResponse()

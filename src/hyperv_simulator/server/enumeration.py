@@ -6,6 +6,7 @@ Rule 1: an enumeration is a picture of the moment of its Enumerate; later change
 Rule 2: each answer carries a new context and makes the one before it worthless (WSMV's example and the answers recorded
         in real-instances 6 change it every time).
 Rule 3: a context that nobody pulls for EnumerationTimeoutms is gone (MS-WSMV 3.1.4.1.36).
+Rule 4: a context belongs to the user who opened it; to others it does not exist (assumption).
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-ENUMERATION_TIMEOUT_S = 60.0
-MAX_BATCH_ITEMS = 32_000
+from hyperv_simulator.quotas import Quotas
 
 _Item = TypeVar("_Item")
 _Packed = TypeVar("_Packed")
@@ -50,6 +50,7 @@ class _Cursor(Generic[_Item]):
     position: int
     used_at: float
     label: str
+    user: str
 
 
 class Enumerations(Generic[_Item, _Packed]):
@@ -61,14 +62,15 @@ class Enumerations(Generic[_Item, _Packed]):
     :param clock: seconds, monotonic.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, quotas: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
+        self._quotas = quotas
         self._clock = clock
         self._lock = threading.Lock()
         self._cursors: dict[str, _Cursor[_Item]] = {}
 
-    def open(self, items: Sequence[_Item], label: str = "") -> str:
+    def open(self, items: Sequence[_Item], label: str = "", user: str = "") -> str:
         """A context from which all of these can be pulled."""
-        return self._keep(_Cursor(items, 0, self._clock(), label))
+        return self._keep(_Cursor(items, 0, self._clock(), label, user))
 
     def first(
         self,
@@ -76,12 +78,17 @@ class Enumerations(Generic[_Item, _Packed]):
         max_elements: int,
         pack: Callable[[Sequence[_Item]], Sequence[_Packed]],
         label: str = "",
+        user: str = "",
     ) -> Batch[_Packed]:
         """The first batch of an optimized enumeration, without a Pull. Raises ItemTooBig."""
-        return self._batch(_Cursor(items, 0, self._clock(), label), max_elements, pack)
+        return self._batch(_Cursor(items, 0, self._clock(), label, user), max_elements, pack)
 
     def next(
-        self, context: str, max_elements: int, pack: Callable[[Sequence[_Item]], Sequence[_Packed]]
+        self,
+        context: str,
+        max_elements: int,
+        pack: Callable[[Sequence[_Item]], Sequence[_Packed]],
+        user: str = "",
     ) -> Batch[_Packed]:
         """The next batch.
 
@@ -89,7 +96,7 @@ class Enumerations(Generic[_Item, _Packed]):
         :raises ContextLost: see there.
         :raises ItemTooBig: not even one fits. The context is kept: the client may pull again with more room.
         """
-        cursor = self._take(context)
+        cursor = self._take(context, user)
         try:
             return self._batch(cursor, max_elements, pack)
         except ItemTooBig:
@@ -103,9 +110,15 @@ class Enumerations(Generic[_Item, _Packed]):
             cursor = self._cursors.get(_key(context))
         return cursor.label if cursor else ""
 
-    def release(self, context: str) -> None:
+    def release(self, context: str, user: str = "") -> None:
         """Forgets an enumeration. Raises ContextLost where there is none."""
-        self._take(context)
+        self._take(context, user)
+
+    def opened_by(self, user: str) -> int:
+        """How many of this user's are open."""
+        with self._lock:
+            self._expire()
+            return sum(1 for cursor in self._cursors.values() if cursor.user == user)
 
     def __len__(self) -> int:
         """How many are open."""
@@ -115,7 +128,7 @@ class Enumerations(Generic[_Item, _Packed]):
     def _batch(
         self, cursor: _Cursor[_Item], max_elements: int, pack: Callable[[Sequence[_Item]], Sequence[_Packed]]
     ) -> Batch[_Packed]:
-        candidates = cursor.items[cursor.position : cursor.position + min(max_elements, MAX_BATCH_ITEMS)]
+        candidates = cursor.items[cursor.position : cursor.position + min(max_elements, self._quotas.max_batch_items)]
         packed = pack(candidates)
         if candidates and not packed:
             raise ItemTooBig
@@ -131,17 +144,17 @@ class Enumerations(Generic[_Item, _Packed]):
             self._cursors[_key(context)] = cursor
         return context
 
-    def _take(self, context: str) -> _Cursor[_Item]:
+    def _take(self, context: str, user: str) -> _Cursor[_Item]:
         with self._lock:
             self._expire()
-            cursor = self._cursors.pop(_key(context), None)
-        if cursor is None:
-            raise ContextLost
-        return cursor
+            cursor = self._cursors.get(_key(context))
+            if cursor is None or cursor.user != user:
+                raise ContextLost
+            return self._cursors.pop(_key(context))
 
     def _expire(self) -> None:
         """Drops what has been idle for too long; the lock is held."""
-        oldest = self._clock() - ENUMERATION_TIMEOUT_S
+        oldest = self._clock() - self._quotas.enumeration_timeout_s
         for key in [key for key, cursor in self._cursors.items() if cursor.used_at < oldest]:
             del self._cursors[key]
 

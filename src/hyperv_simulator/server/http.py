@@ -25,8 +25,7 @@ import h11
 
 _log = logging.getLogger(__name__)
 
-# MaxPacketRetrievalTimeSeconds (MS-WSMV 2.2.4.36); http.sys gives an idle connection the same 120 s.
-IDLE_TIMEOUT_S = 120.0
+IDLE_TIMEOUT_S = 120.0  # http.sys's own
 _TLS_HANDSHAKE_TIMEOUT_S = 10.0
 _RECEIVE_BYTES = 65536
 # A body over the limit is read to its end, so that the client gets to read the 413, but not forever.
@@ -76,6 +75,8 @@ class HttpListener:
     :param new_handler: makes the handler of a new connection.
     :param tls: the server's TLS context; None for plain HTTP.
     :param max_body_bytes: longer bodies arrive as ``oversized``.
+    :param retrieval_timeout_s: how long a request may take to come in, counted from its header; then its connection is
+        closed (MaxPacketRetrievalTimeSeconds, MS-WSMV 2.2.4.36).
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class HttpListener:
         *,
         tls: ssl.SSLContext | None = None,
         max_body_bytes: int,
+        retrieval_timeout_s: float = 120.0,
     ) -> None:
         self.address = address
         self.port = port
         self._new_handler = new_handler
         self._tls = tls
         self._max_body_bytes = max_body_bytes
+        self._retrieval_timeout_s = retrieval_timeout_s
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
@@ -167,8 +170,7 @@ class HttpListener:
                 registered = self._replace(connection, secured)
                 secured.do_handshake()
                 connection = secured
-            connection.settimeout(IDLE_TIMEOUT_S)
-            _Connection(connection, self._new_handler(), self._max_body_bytes).serve()
+            _Connection(connection, self._new_handler(), self._max_body_bytes, self._retrieval_timeout_s).serve()
         except (OSError, Disconnect):
             pass  # the client is gone, or shall believe that we are: nobody is left to tell
         except Exception:
@@ -199,10 +201,14 @@ def _hang_up(connection: socket.socket) -> None:
 class _Connection:
     """HTTP on one socket."""
 
-    def __init__(self, connection: socket.socket, handler: Handler, max_body_bytes: int) -> None:
+    def __init__(
+        self, connection: socket.socket, handler: Handler, max_body_bytes: int, retrieval_timeout_s: float
+    ) -> None:
         self._socket = connection
         self._handler = handler
         self._max_body_bytes = max_body_bytes
+        self._retrieval_timeout_s = retrieval_timeout_s
+        self._due: float | None = None  # when the request that comes in must be complete
         self._http = h11.Connection(h11.SERVER)
 
     def serve(self) -> None:
@@ -225,9 +231,11 @@ class _Connection:
         head: h11.Request | None = None
         chunks: list[bytes] = []
         received = 0
+        self._due = None
         for event in self._events():
             if isinstance(event, h11.Request):
                 head = event
+                self._due = time.monotonic() + self._retrieval_timeout_s
                 if self._http.they_are_waiting_for_100_continue:
                     self._socket.sendall(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             elif isinstance(event, h11.Data):
@@ -255,13 +263,24 @@ class _Connection:
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
+                self._socket.settimeout(self._patience_s())
                 self._http.receive_data(self._socket.recv(_RECEIVE_BYTES))
             elif event is h11.PAUSED:
                 return
             else:
                 yield event
 
+    def _patience_s(self) -> float:
+        """How long to wait for the next bytes. Raises Disconnect when a request took too long to come in."""
+        if self._due is None:
+            return IDLE_TIMEOUT_S
+        left_s = self._due - time.monotonic()
+        if left_s <= 0:
+            raise Disconnect
+        return min(left_s, IDLE_TIMEOUT_S)
+
     def _send(self, response: HttpResponse) -> None:
+        self._socket.settimeout(IDLE_TIMEOUT_S)
         headers = [
             *response.headers,
             ("Server", "Microsoft-HTTPAPI/2.0"),

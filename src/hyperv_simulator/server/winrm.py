@@ -11,9 +11,6 @@ from hyperv_simulator.server.endpoint import FRAME_BYTES, EndpointSettings, Soap
 from hyperv_simulator.server.http import HttpListener
 from hyperv_simulator.server.tls import HostCertificate
 
-# MaxEnvelopeSizekb, 500 (MS-WSMV 2.2.4.10)
-MAX_ENVELOPE_BYTES = 500 * 1024
-
 
 class WinRm:
     """HTTP and HTTPS on a host's address.
@@ -30,16 +27,18 @@ class WinRm:
             account,
             allow_basic=config.allow_basic,
             allow_unencrypted=config.allow_unencrypted,
-            max_envelope_bytes=MAX_ENVELOPE_BYTES,
+            max_envelope_bytes=config.quotas.max_envelope_bytes,
         )
         tls = replace(plain, channel_binding=certificate.channel_binding)
-        limit = MAX_ENVELOPE_BYTES + FRAME_BYTES
+        limit = config.quotas.max_envelope_bytes + FRAME_BYTES
+        retrieval_s = float(config.quotas.max_packet_retrieval_time_seconds)
         self._listeners = (
             HttpListener(
                 config.address,
                 config.http_port,
                 lambda: WsManConnection(plain, self._acceptor, service, before_each),
                 max_body_bytes=limit,
+                retrieval_timeout_s=retrieval_s,
             ),
             HttpListener(
                 config.address,
@@ -47,6 +46,7 @@ class WinRm:
                 lambda: WsManConnection(tls, self._acceptor, service, before_each),
                 tls=certificate.context,
                 max_body_bytes=limit,
+                retrieval_timeout_s=retrieval_s,
             ),
         )
 

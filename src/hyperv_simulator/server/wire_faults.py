@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compute_hyperv.cim.soap.faults import ProviderFault, SoapFault, known_codes
+from compute_hyperv.cim.soap.faults import ProviderFault, SoapFault, known_codes, message_of
 
 _ACCESS_DENIED = 5
 _INTERNAL = "ERROR_INTERNAL_ERROR"
@@ -94,6 +94,22 @@ def header_not_understood(name: str) -> SoapFault:
     """A header block that must be understood is unknown (SOAP 1.2 part 1, 5.4.8)."""
     fault = SoapFault.known("ERROR_WSMAN_SOAP_FAULT_MUST_UNDERSTAND")
     return replace(fault, message=f"{fault.message} {name}")
+
+
+def busy() -> SoapFault:
+    """MaxConnections requests are being processed already. MS-WSMV 3.1.4.1.19 allows ``w:InternalError``; that it is
+    the general quota fault is an assumption, from its text."""
+    return SoapFault.known("ERROR_WSMAN_QUOTA_LIMIT")
+
+
+def too_many_operations() -> SoapFault:
+    """MaxConcurrentOperationsPerUser (MS-WSMV 2.2.4.36, wsman-cim 7)."""
+    return _quota("ERROR_WSMAN_QUOTA_MAX_OPERATIONS")
+
+
+def _quota(error: str) -> SoapFault:
+    code, text = known_codes()[error], message_of(error)
+    return replace(SoapFault.known("ERROR_WSMAN_QUOTA_LIMIT", text), wsman_code=code)
 
 
 def timed_out() -> SoapFault:

@@ -42,16 +42,17 @@ from compute_hyperv.cim.soap.responses import (
     encode_response,
 )
 from hyperv_simulator.fault_rules import Action, FaultRule, FaultRules
+from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.server.endpoint import SoapAnswer
 from hyperv_simulator.server.enumerating import Enumerating
 from hyperv_simulator.server.http import Disconnect
+from hyperv_simulator.server.operations import OpenOperations, RequestLimit
 from hyperv_simulator.service import Caller, CimService
 
 _log = logging.getLogger(__name__)
 
-MAX_TIMEOUT_S = 60.0  # MaxTimeoutms (MS-WSMV 2.2.4.10)
 _MIN_ENVELOPE_BYTES = 8192  # MS-WSMV 3.1.4.1.7
 
 # Header blocks that may be marked as mandatory. MS-WSMV 2.2.4 and 2.2.3.
@@ -123,7 +124,6 @@ class _Subject:
 class WsManService:
     """Answers SOAP for one host. Safe for threads.
 
-    :param max_envelope_bytes: MaxEnvelopeSizekb × 1024, for answers.
     :param pause: waits that many seconds, or until the host stops; then it returns True.
     """
 
@@ -134,16 +134,19 @@ class WsManService:
         *,
         faults: FaultRules,
         requests: RequestLog,
-        max_envelope_bytes: int,
+        quotas: Quotas,
         pause: Callable[[float], bool],
     ) -> None:
         self._identity = identity
         self._service = service
         self._faults = faults
         self._requests = requests
-        self._max_envelope_bytes = max_envelope_bytes
+        self._quotas = quotas
         self._pause = pause
-        self._enumerating = Enumerating(service)
+        self._enumerating = Enumerating(service, quotas)
+        self._limit = RequestLimit(quotas.max_connections)
+        self._open = OpenOperations(quotas.max_concurrent_operations_per_user)
+        self._open.include(self._enumerating.opened_by)
 
     def answer(self, message: bytes, user: str | None) -> SoapAnswer:
         """The answer to one message.
@@ -163,7 +166,10 @@ class WsManService:
         subject = self._subject(request)
         outcome, answer = "ok", SoapAnswer(500)
         try:
-            outcome, answer = self._under_rules(header, request, subject, user)
+            with self._limit.one():
+                outcome, answer = self._under_rules(header, request, subject, user)
+        except SoapFault as fault:
+            outcome, answer = f"fault {fault.innermost_code}", self._fault(fault, header.message_id)
         except Disconnect:
             outcome = "dropped"
             raise
@@ -193,7 +199,7 @@ class WsManService:
         rules = self._faults.for_request(subject.action, subject.class_name, subject.method)
         delay_s = sum(rule.delay_ms for rule in rules if rule.effect == "delay") / 1000
         rule = next((rule for rule in rules if rule.effect != "delay"), None)
-        limit_s = min(header.operation_timeout_s or MAX_TIMEOUT_S, MAX_TIMEOUT_S)
+        limit_s = self._time_limit_s(header)
         if delay_s and self._pause(min(delay_s, limit_s)):
             raise Disconnect
         if rule is not None and rule.effect != "drop-after":
@@ -205,6 +211,10 @@ class WsManService:
             # Windows gives up waiting, not working: what was asked for has taken effect.
             return "timed out", self._fault(wire_faults.timed_out(), header.message_id)
         return outcome, answer
+
+    def _time_limit_s(self, header: RequestHeader) -> float:
+        """OperationTimeout; MaxTimeoutms where it is missing or longer (MS-WSMV 3.1.4.1.6)."""
+        return min(header.operation_timeout_s or self._quotas.max_timeout_s, self._quotas.max_timeout_s)
 
     def _instead(self, rule: FaultRule, header: RequestHeader) -> tuple[str, SoapAnswer]:
         """What a rule makes of a request that is not to be processed."""
@@ -261,10 +271,10 @@ class WsManService:
         if unknown:
             raise wire_faults.header_not_understood(", ".join(sorted(unknown)))
         if header.max_envelope_bytes is None:
-            return self._max_envelope_bytes
+            return self._quotas.max_envelope_bytes
         if header.max_envelope_bytes < _MIN_ENVELOPE_BYTES:
             raise wire_faults.envelope_size_too_small()
-        return min(header.max_envelope_bytes, self._max_envelope_bytes)
+        return min(header.max_envelope_bytes, self._quotas.max_envelope_bytes)
 
     def _operate(self, header: RequestHeader, request: Request, user: str | None, limit: int) -> Response:
         if isinstance(request, Identify):
@@ -290,11 +300,12 @@ class WsManService:
                 outputs = self._service.invoke(reference, method, dict(parameters), caller)
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
-                return self._enumerating.enumerate(request, header.selectors, limit)
+                self._open.check(user or "")
+                return self._enumerating.enumerate(request, header.selectors, limit, user or "")
             case Pull():
-                return self._enumerating.pull(request, limit)
+                return self._enumerating.pull(request, limit, user or "")
             case Release():
-                return self._enumerating.release(request)
+                return self._enumerating.release(request, user or "")
 
     @staticmethod
     def _check_namespace_selector(header: RequestHeader, request: Request) -> None:

@@ -5,6 +5,7 @@ What Hyper-V's providers do is tested elsewhere; here every instance and every a
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
 from hyperv_simulator.repository import Repository
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.server.tls import Authority
-from hyperv_simulator.server.winrm import MAX_ENVELOPE_BYTES, WinRm
+from hyperv_simulator.server.winrm import WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
 from hyperv_simulator.service import CimService
 from hyperv_simulator.windows import RELEASES
@@ -83,10 +84,23 @@ class WireHost:
     ca_file: Path
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    def machine(self, element_name: str) -> CimInstance:
+        """The machine of that name."""
+        found = self.repository.instances("Msvm_ComputerSystem")
+        return next(each for each in found if each.text("ElementName") == element_name)
+
 
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[WireHost]:
-    config = HostConfig(name="HV1", address=free_address(), allow_basic=True, allow_unencrypted=True)
+    with serving(tmp_path) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **fields: object) -> Iterator[WireHost]:
+    """Such a host with other settings than the usual ones (fields of ``HostConfig``)."""
+    usual = {"name": "HV1", "address": free_address(), "allow_basic": True, "allow_unencrypted": True}
+    config = HostConfig(**{**usual, **fields})
     version = RELEASES[config.version]
     repository = Repository(HostCatalogue(version))
     repository.add(
@@ -128,22 +142,24 @@ def wire(tmp_path: Path) -> Iterator[WireHost]:
     )
     recorder, faults, log = Recorder(), FaultRules(), RequestLog()
     service = CimService(repository, Associations(repository, [state_of]), [recorder], host_name=config.name)
-    authority = Authority(tmp_path)
+    authority = Authority(folder)
     stopping = threading.Event()
     soap = WsManService(
         HostIdentity(config.name, version.version),
         service,
         faults=faults,
         requests=log,
-        max_envelope_bytes=MAX_ENVELOPE_BYTES,
+        quotas=config.quotas,
         pause=stopping.wait,
     )
-    certificate = authority.certificate_for(config.name, config.address, tmp_path)
+    certificate = authority.certificate_for(config.name, config.address, folder)
     winrm = WinRm(config, certificate, soap, lambda: None)
     winrm.start()
-    yield WireHost(config, repository, recorder, faults, log, authority.ca_file, stopping)
-    stopping.set()
-    winrm.stop()
+    try:
+        yield WireHost(config, repository, recorder, faults, log, authority.ca_file, stopping)
+    finally:
+        stopping.set()
+        winrm.stop()
 
 
 @pytest.fixture

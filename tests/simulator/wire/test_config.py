@@ -8,6 +8,7 @@ import pytest
 
 from hyperv_simulator.config import ConfigError, HostConfig, SwitchConfig, check, load
 from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.quotas import Quotas
 
 
 def test_without_a_file_there_is_one_windows_server_2022_at_127_0_1_1() -> None:
@@ -51,6 +52,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         class_name = "Msvm_VirtualSystemManagementService"
         method = "DefineSystem"
         nth = 2
+        [host.quotas]
+        max_envelope_size_kb = 150
+        max_shells_per_user = 5
         [[host]]
         name = "hv2"
         """
@@ -80,6 +84,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         fault=(
             FaultRule("drop-after", class_name="Msvm_VirtualSystemManagementService", method="DefineSystem", nth=2),
         ),
+        quotas=Quotas(max_envelope_size_kb=150, max_shells_per_user=5),
     )
     assert second == HostConfig(name="hv2")
 
@@ -112,6 +117,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('[[host]]\n[[host.fault]]\neffect = "delay"\naction = "look"', "action is 'look'; write one of 'identify'"),
         ('[[host]]\n[[host]]\nname = "HV1"', "host HV1: name hv1 belongs to host hv1; give each host its own"),
         ('[[host]]\n[[host]]\nname = "hv2"', "host hv2: 127.0.1.1:5985 belongs to host hv1; give each host its own"),
+        ("[[host]]\nquotas = 5", "host 1: quotas is 5; write a table: [host.quotas]"),
+        ("[[host]]\n[host.quotas]\nspeed = 1", "quotas: unknown key 'speed'; known are enumeration_timeout_ms"),
+        (
+            "[[host]]\n[host.quotas]\nmax_envelope_size_kb = 8",
+            "max_envelope_size_kb is 8; write a whole number from 32 to 1039440",
+        ),
         ("[[host]", "not TOML"),
     ],
 )

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from hyperv_simulator.server.enumeration import MAX_BATCH_ITEMS, ContextLost, Enumerations, ItemTooBig
+from hyperv_simulator.quotas import Quotas
+from hyperv_simulator.server.enumeration import ContextLost, Enumerations, ItemTooBig
+
+MAX_BATCH_ITEMS = 32_000
 
 
 class Clock:
@@ -27,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def enumerations(clock: Clock) -> Enumerations[int, int]:
-    return Enumerations(clock)
+    return Enumerations(Quotas(), clock)
 
 
 def test_items_come_in_order_in_batches_of_max_elements(enumerations: Enumerations[int, int]) -> None:

@@ -102,6 +102,11 @@ def known_codes() -> dict[str, int]:
     return {name: code for name, (code, _) in _table()["codes"].items()}
 
 
+def message_of(error: str) -> str:
+    """What Windows says about a WS-Man error, by name."""
+    return str(_table()["codes"][error][1])
+
+
 def encode_fault(fault: SoapFault, *, message_id: str = "", language: str = "en-US") -> bytes:
     """The message that carries a fault. Windows sends it with HTTP status 500 (400 for some)."""
     header = (
