@@ -8,6 +8,7 @@ Whatever is created here is named below, so that a tour finds and removes what a
 flavor and networks stay for whoever uses the cloud afterwards.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -24,6 +25,9 @@ IMAGE, FLAVOR = "guest", "tiny"
 FLAVOR_RAM_MB = 256
 CIDR = "10.20.0.0/24"
 VLANS = {"blue": 101, "green": 102}
+
+# Terminal control sequences, and carriage returns.
+CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\r")
 
 # A guest gives up on a neighbour after this time, counted from its own start.
 PING_TIMEOUT_S = 15
@@ -89,7 +93,7 @@ class Tour:
         self._check(f"hard reboot of {four.name}: it boots again", partial(self._boot_again, four, "reboot", "--hard"))
 
     def _ping(self) -> None:
-        """Only of guests that booted when all others were up: their silence means something."""
+        """Of guests that booted while the others were up: no answer means that there is no way, not nobody there."""
         self._display.heading("Networks: everybody pings everybody")
         one, two, three, four = self._guests
         for guest, neighbour in ((two, one), (one, two), (four, three)):
@@ -164,7 +168,8 @@ class Tour:
     def _show_console(self, guest: Guest) -> str:
         log = self._client.run("console", "log", "show", guest.name)
         expect(READY.search(log) is not None, f"no mark of the guest in its console log:\n{log}")
-        return f"$ openstack console log show {guest.name}\n{log.strip()}"
+        # The firmware clears its screen; ours shall stay.
+        return f"$ openstack console log show {guest.name}\n{CONTROL.sub('', log).strip()}"
 
     def _stop(self, guest: Guest) -> str:
         command = self._client.show("server", "stop", guest.name)
