@@ -22,6 +22,7 @@ from hyperv_simulator.host_memory import HostMemory
 from hyperv_simulator.instances import hypervisor, network, operating_system
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machine_companions import MachineCompanions
 from hyperv_simulator.machine_settings import SettingsFactory
 from hyperv_simulator.machines import Machines
 from hyperv_simulator.pipes import PipeServer
@@ -129,6 +130,7 @@ class Inside:
         hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
         self.devices = RuntimeDevices(self.repository, self.machines)
+        MachineCompanions(self.repository, self.machines)
         self.machines.watch_uptime()
 
     def _service(self) -> CimService:

@@ -49,6 +49,10 @@ class Associations:
         self._repository = repository
         self._associations = tuple(associations)
 
+    def knows(self, cls: CimClass) -> bool:
+        """Whether there is a rule for this class of links."""
+        return any(True for _ in self._of_class(cls.namespace, cls.name))
+
     def all(self, cls: CimClass) -> list[CimInstance]:
         """Every link of a class and of those derived from it."""
         found = []

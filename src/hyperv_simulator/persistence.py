@@ -29,6 +29,7 @@ from hyperv_simulator.config import HostConfig
 from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, NIC
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machine import Machine
+from hyperv_simulator.machine_companions import EXPORT_SETTINGS, GUEST_NETWORK
 from hyperv_simulator.machines import COMPUTER_SYSTEM, Machines
 from hyperv_simulator.outcomes import Refused
 from hyperv_simulator.repository import ChangeKind, Repository, owner_in
@@ -156,11 +157,11 @@ class Store:
             settings = repository.owned("CIM_SettingData", machine.machine_id)
         if system is None:
             return
-        computed = "Msvm_GuestNetworkAdapterConfiguration"
+        computed = (GUEST_NETWORK, EXPORT_SETTINGS)
         document = {
             "state": int(machine.state),
             "system": _record(system),
-            "settings": [_record(item) for item in settings if item.class_name != computed],
+            "settings": [_record(item) for item in settings if item.class_name not in computed],
         }
         _write(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
 

@@ -75,7 +75,6 @@ class RuntimeDevices:
         repository.add_source("Msvm_Processor", self._source("Msvm_Processor", self._processors))
         repository.add_source("Msvm_VideoHead", self._source("Msvm_VideoHead", self._video_heads))
         repository.add_source(SWITCH_PORT, self._switch_ports)
-        repository.add_source("Msvm_GuestNetworkAdapterConfiguration", self._guest_network)
 
     def settings_of(self, device: CimInstance) -> CimInstance | None:
         """The settings object that a device is made from."""
@@ -219,19 +218,3 @@ class RuntimeDevices:
                 port_id = ids.stable_guid("switch port", connection.text("InstanceID"))
                 name = connection.text("ElementName", "")
                 yield switch_port(self._repository, switch.text("Name"), port_id, name)
-
-    def _guest_network(self, owner: str) -> Iterator[CimInstance]:
-        """There for every adapter, though the guest reports nothing (real-instances 1.4)."""
-        machines = self._machines.all() if not owner else [self._machines.find(owner)]
-        for machine in machines:
-            for nic in machine.reader.all(NIC) if machine is not None else ():
-                tail = ids.tail_of(nic.text("InstanceID"))
-                yield new_instance(
-                    self._repository.catalogue,
-                    "Msvm_GuestNetworkAdapterConfiguration",
-                    {
-                        "InstanceID": f"Microsoft:GuestNetwork\\{ids.system_of(nic.text('InstanceID'))}\\{tail}",
-                        "DHCPEnabled": True,
-                        "ProtocolIFType": 0,
-                    },
-                )

@@ -68,7 +68,7 @@ class CimService:
         self._tidy()
         cls = self._class_at(CimReference(class_name, {}, namespace))
         if cls.association:
-            return self._associations.all(cls)
+            return self._links(cls)
         self._check_served(cls)
         return [self._repository.finished(item) for item in self._repository.instances(cls.name, namespace)]
 
@@ -187,7 +187,7 @@ class CimService:
         self._check_properties(cls, text, query)
         if cls.association:
             judge = self._judge(query.where, text)
-            return [self._shown(item, query) for item in self._associations.all(cls) if judge(item)]
+            return [self._shown(item, query) for item in self._links(cls) if judge(item)]
         self._check_served(cls)
         judge = self._judge(query.where, text)
         dynamic = self._repository.dynamic_names(namespace, cls.name)
@@ -218,7 +218,7 @@ class CimService:
 
     def _candidates(self, cls: CimClass, namespace: str, where: Condition | None) -> list[CimInstance]:
         """The instances that a query can find at all, cut down by an owner that its conditions name."""
-        owner = _owner_named(where)
+        owner = _owner_named(where, cls)
         if owner:
             return self._repository.owned(cls.name, owner, namespace)
         return self._repository.instances(cls.name, namespace)
@@ -285,6 +285,11 @@ class CimService:
         )
         return [self._repository.finished(item) for item in found]
 
+    def _links(self, cls: CimClass) -> list[CimInstance]:
+        if not self._associations.knows(cls) and not _may_be_empty(cls):
+            raise wmi_faults.not_capable(cls.name)
+        return self._associations.all(cls)
+
     def _get_association(self, ref: CimReference) -> CimInstance:
         ends = [value for value in ref.keys.values() if isinstance(value, CimReference)]
         cls = self._class_at(ref)
@@ -308,11 +313,13 @@ class _Projection(CimInstance):
         self.reference = reference
 
 
-def _owner_named(where: Condition | None) -> str:
+def _owner_named(where: Condition | None, cls: CimClass) -> str:
     """The GUID in a condition that every result must fulfil, where that condition is on a key that names an owner."""
     match where:
         case And(conditions):
-            return next(filter(None, map(_owner_named, conditions)), "")
+            return next(filter(None, (_owner_named(item, cls) for item in conditions)), "")
+        case Comparison((name,), "=", str(value)) if name.lower() == "name" and cls.keys == _NAMED_BY_GUID:
+            return owner_in(value)
         case Comparison((name,), "=", str(value)) if name.lower() == "systemname":
             return value.lower()
         case Comparison((name,), "=", str(value)) if name.lower() == "instanceid":
@@ -322,6 +329,8 @@ def _owner_named(where: Condition | None) -> str:
     return ""
 
 
+_NAMED_BY_GUID = ("CreationClassName", "Name")  # the keys of machines and switches
+
 # Bases of the catalogue that no provider serves in an empty host, and classes of things that a host may simply not
 # have.
 _MAY_BE_EMPTY_PREFIXES = ("Msvm_", "CIM_", "Win32_", "MSFT_")
@@ -329,7 +338,7 @@ _MAY_BE_EMPTY_PREFIXES = ("Msvm_", "CIM_", "Win32_", "MSFT_")
 
 def _may_be_empty(cls: CimClass) -> bool:
     """Whether a real host can have no instance: of devices and jobs yes, of services and capabilities no."""
-    if cls.abstract or cls.association:
+    if cls.abstract:
         return True
     never_empty = ("CIM_Service", "CIM_Capabilities", "CIM_OperatingSystem", "CIM_ComputerSystem")
     if any(cls.is_a(name) for name in never_empty):

@@ -46,6 +46,7 @@ def populate(repository: Repository, facts: HostFacts, memory: HostMemory, folde
     _processors(repository, facts)
     _volumes(repository, facts, folder)
     _services(repository, facts)
+    _features(repository)
     _clocks(repository)
 
 
@@ -334,6 +335,22 @@ def _services(repository: Repository, facts: HostFacts) -> None:
                     "WaitHint": 0,
                     "TagId": 0,
                 },
+                CIMV2,
+            )
+        )
+
+
+def _features(repository: Repository) -> None:
+    """The Hyper-V role, as both classes for features show it (real-instances 4.3)."""
+    repository.add(
+        new_instance(repository.catalogue, "Win32_ServerFeature", {"ID": 20, "ParentID": 0, "Name": "Hyper-V"}, CIMV2)
+    )
+    for name in ("Microsoft-Hyper-V", "Microsoft-Hyper-V-Offline", "Microsoft-Hyper-V-Online"):
+        repository.add(
+            new_instance(
+                repository.catalogue,
+                "Win32_OptionalFeature",
+                {"Name": name, "Caption": name, "InstallState": 1},
                 CIMV2,
             )
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
-from hyperv_simulator.device_kinds import MEMORY, PROCESSOR
+from hyperv_simulator.device_kinds import MEMORY, PROCESSOR, SERIAL_PORT
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.machine import Machine
 from hyperv_simulator.machine_settings import VSSD
@@ -191,13 +191,12 @@ class VirtualSystemManagementProvider(Provider):
         """Resources of a definition: memory, processors and ports replace the fresh ones, the rest is added."""
         ports = iter(machine.reader.of_kind("Serial Port"))
         for given in resources:
-            kind = sub_type_of(given)
             current: CimInstance | None = None
             if given.class_name == MEMORY:
                 current = machine.reader.memory
             elif given.class_name == PROCESSOR:
                 current = machine.reader.processor
-            elif kind == "serial port":
+            elif given.class_name == SERIAL_PORT or sub_type_of(given) == "serial port":
                 current = next(ports, None)
             if current is not None:
                 self._resources.of(current).modify(machine, current, given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PROCESSOR
+from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PROCESSOR, SERIAL_PORT
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
 from hyperv_simulator.resources.compute import MemoryRules, ProcessorRules
 from hyperv_simulator.resources.fixed import FixedRules, SerialPortRules
@@ -25,6 +25,7 @@ class ResourceTable:
             NIC.lower(): NicRules(host),
             LEGACY_NIC.lower(): NicRules(host),
             CONNECTION.lower(): ConnectionRules(host),
+            SERIAL_PORT.lower(): SerialPortRules(host),
         }
         self._by_sub_type: Mapping[str, ResourceRules] = {
             "synthetic scsi controller": ScsiControllerRules(host),
