@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from compute_hyperv.cim.errors import InvalidRequest, MethodFailed
+from compute_hyperv.cim.errors import MethodFailed
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
 from compute_hyperv.host import jobs
 from compute_hyperv.host import machine_definition as definition
 from compute_hyperv.host.adapters import Adapters, connections_of, new_adapter
@@ -31,27 +31,30 @@ class Construction:
         self._session = session
         self._components = components
         self._adapters = adapters
-        self._define_takes_resources = True
 
-    def define(self, spec: MachineSpec, version: Version) -> str | None:
-        """Make the machine with processor, memory, SCSI controllers and serial ports; its id, or None where the host
-        does not say."""
-        resources = [
+    def define(self, spec: MachineSpec, version: Version, *, with_resources: bool) -> str | None:
+        """Make the machine; its id, or None where the host does not say.
+
+        :param with_resources: processor, memory, SCSI controllers and serial ports in the same request.
+        """
+        resources: list[CimScalar] = [
             definition.processor_settings(spec, version),
             definition.memory_settings(spec),
             *definition.scsi_controllers(definition.scsi_controllers_needed(spec.drives)),
             *definition.serial_ports(spec.serial_ports, version),
         ]
-        if self._define_takes_resources:
-            try:
-                return self._define(spec, version, resources)
-            except (InvalidRequest, MethodFailed) as exc:
-                refusal = exc
-        machine_id = self._define(spec, version, [])
-        if self._define_takes_resources:
-            LOG.info("This host defines machines without resources only (%s); they are added afterwards.", refusal)
-            self._define_takes_resources = False
-        return machine_id
+        result = jobs.run(
+            self._session,
+            MANAGEMENT,
+            "DefineSystem",
+            {
+                "SystemSettings": definition.system_settings(spec, version),
+                "ResourceSettings": resources if with_resources else [],
+            },
+            what=f"Defining machine {spec.name}",
+        )
+        reference = result.reference("ResultingSystem")
+        return reference.key("Name").upper() if reference else None
 
     def equip(self, machine_id: str, spec: MachineSpec, version: Version, switch_ids: Mapping[str, str]) -> None:
         """Give a machine that was just defined all that its spec asks for.
@@ -75,17 +78,6 @@ class Construction:
         except BaseException:
             self._components.remove([_drive_reference(drive_id)], f"Removing the drive of {drive.path}")
             raise
-
-    def _define(self, spec: MachineSpec, version: Version, resources: Sequence[CimInstance]) -> str | None:
-        result = jobs.run(
-            self._session,
-            MANAGEMENT,
-            "DefineSystem",
-            {"SystemSettings": definition.system_settings(spec, version), "ResourceSettings": list(resources)},
-            what=f"Defining machine {spec.name}",
-        )
-        reference = result.reference("ResultingSystem")
-        return reference.key("Name").upper() if reference else None
 
     def _complete(self, machine_id: str, spec: MachineSpec, version: Version) -> MachineSettings:
         """Read what the machine got and set what it did not get, and what DefineSystem has no way to set."""

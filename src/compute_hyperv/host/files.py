@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from smbprotocol.exceptions import SMBException
+
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host import paths
 from compute_hyperv.host.errors import (
@@ -301,9 +303,10 @@ class Files:
             _remove_left_overs(connection, target, now=handle.modified_at)
             try:
                 yield handle
-            except BaseException:
-                if connection.usable:
-                    handle.delete()
+            except BaseException as exc:
+                if connection.usable and handles.still_answers(exc):
+                    with contextlib.suppress(SMBException):  # why it failed matters more
+                        handle.delete()
                 raise
 
     def _delete_folder(self, folder: str) -> None:

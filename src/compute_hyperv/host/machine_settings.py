@@ -1,8 +1,7 @@
 """The settings of one machine's components, read in one query, and what is found among them.
 
-One query serves because every component's settings derive from CIM_ResourceAllocationSettingData and have an InstanceID
-that begins with the machine's (facts: real-instances 1.1); selecting by that prefix is what the old driver found faster
-than associations (old-driver 8).
+One query serves because every component hangs on the machine's system settings by the same association; libvirt reads
+them this way over WS-Man, and its cost does not grow with the number of machines on the host.
 """
 
 from __future__ import annotations
@@ -14,13 +13,14 @@ from compute_hyperv.cim.errors import InvalidRequest, NotFound
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
-from compute_hyperv.cim.wql import Condition, escape_like, like, select
+from compute_hyperv.cim.wql import Condition, associators_of, escape_like, like
 from compute_hyperv.host import machine_definition as definition
 from compute_hyperv.host import paths
 from compute_hyperv.host.model import Bus, Drive, Nic
-from compute_hyperv.host.services import setting_path, system_settings_id
+from compute_hyperv.host.services import setting_path, system_settings_id, system_settings_reference
 
 _ALL = "CIM_ResourceAllocationSettingData"
+_COMPONENT_OF = "Msvm_VirtualSystemSettingDataComponent"
 _LEGACY_ADAPTER = "Msvm_EmulatedEthernetPortSettingData"
 _DISABLED = 3
 _IS_PATH = re.compile(r":Msvm_\w+\.", re.IGNORECASE)
@@ -38,7 +38,9 @@ class MachineSettings:
     @staticmethod
     def read(session: CimSession, machine_id: str) -> MachineSettings:
         """:raises NotFound: there is no such machine."""
-        components = session.query(select(_ALL).where(of_machine(machine_id)))
+        components = session.query(
+            associators_of(system_settings_reference(machine_id), assoc_class=_COMPONENT_OF, result_class=_ALL)
+        )
         if not components:
             raise NotFound(f"There is no machine {machine_id} on the host.")
         return MachineSettings(machine_id, components)
@@ -125,7 +127,7 @@ class MachineSettings:
 
 
 def of_machine(machine_id: str) -> Condition:
-    """That a settings object belongs to this machine."""
+    """That a settings object belongs to this machine: its id begins with the machine's (facts: real-instances 1.1)."""
     return like("InstanceID", f"{escape_like(system_settings_id(machine_id))}%")
 
 

@@ -26,6 +26,7 @@ from compute_hyperv.host.model import Bus, Drive, HostInfo, MachineSpec, Machine
 from compute_hyperv.host.power import STATE_PROPERTIES, Power, is_healthy, state_of
 from compute_hyperv.host.services import MACHINE, MANAGEMENT, SYSTEM, machine_reference
 from compute_hyperv.host.switches import Switches
+from compute_hyperv.host.versions import Version
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Machines:
         self._components = Components(session)
         self._adapters = Adapters(session, self._components, switches)
         self._construction = Construction(session, self._components, self._adapters)
+        self._define_takes_resources = True
 
     # --- finding
 
@@ -69,8 +71,11 @@ class Machines:
                 f"The host has {len(rows)} machines named {name}.", remedy="Rename or remove all but one of them."
             )
         machine_id = rows[0].text("VirtualSystemIdentifier").upper()
-        states = self._session.query(select(MACHINE, STATE_PROPERTIES).where(eq("Name", machine_id)))
-        return _summary(states[0], tuple(rows[0].texts("Notes"))) if states else None
+        try:
+            state = self._session.get(machine_reference(machine_id))
+        except NotFound:  # it has just gone
+            return None
+        return _summary(state, tuple(rows[0].texts("Notes")))
 
     def list(self, *, with_notes: bool = False) -> list[MachineSummary]:
         """All machines with their state, in one query; their notes take a second one."""
@@ -113,7 +118,7 @@ class Machines:
             )
         machine_id = ""
         try:
-            machine_id = self._construction.define(spec, info.version) or self._defined(spec)
+            machine_id = self._define(spec, info.version) or self._defined(spec)
             self._construction.equip(machine_id, spec, info.version, switch_ids)
         except BaseException as exc:  # whatever it was: a machine without all of its parts must not stay
             self._switches.forget()  # a switch that was made anew is one way to fail here
@@ -244,6 +249,19 @@ class Machines:
         except NotFound:
             return False
         return True
+
+    def _define(self, spec: MachineSpec, version: Version) -> str | None:
+        """Define the machine with its resources, or, on a host that refuses this, without: they are set afterwards."""
+        if not self._define_takes_resources:
+            return self._construction.define(spec, version, with_resources=False)
+        try:
+            return self._construction.define(spec, version, with_resources=True)
+        except (InvalidRequest, MethodFailed) as exc:
+            self._undo(spec, "", answer_lost=False)
+            machine_id = self._construction.define(spec, version, with_resources=False)
+            LOG.info("This host defines machines without resources only (%s); they are added afterwards.", exc)
+            self._define_takes_resources = False
+            return machine_id
 
     def _defined(self, spec: MachineSpec) -> str:
         """The id of a machine that a job has just defined: after a job the output is null (real-instances 3.5)."""

@@ -16,7 +16,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference
 from compute_hyperv.cim.wql import eq, references_of, select
 from compute_hyperv.host import jobs
 from compute_hyperv.host.model import MachineState
-from compute_hyperv.host.services import MACHINE, machine_reference
+from compute_hyperv.host.services import machine_reference
 
 LOG = logging.getLogger(__name__)
 
@@ -82,10 +82,7 @@ class Power:
 
     def state(self, machine_id: str) -> MachineState:
         """:raises NotFound: there is no such machine."""
-        rows = self._session.query(select(MACHINE, STATE_PROPERTIES).where(eq("Name", machine_id)))
-        if not rows:
-            raise NotFound(f"There is no machine {machine_id} on the host.")
-        return state_of(rows[0])
+        return state_of(self._session.get(machine_reference(machine_id)))
 
     def start(self, machine_id: str) -> None:
         """Start, or go on after a pause or from a saved state."""

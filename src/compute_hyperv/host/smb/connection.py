@@ -149,7 +149,7 @@ class SmbConnection:
         except (OSError, ValueError) as exc:  # ValueError: smbprotocol's for a socket that does not connect
             self.broken = True
             cause = exc.__cause__ if isinstance(exc, ValueError) else exc
-            if isinstance(cause, TimeoutError | BlockingIOError):
+            if isinstance(exc, TimeoutError | BlockingIOError):
                 raise TimedOut(f"{what} {path} failed: the server does not answer.") from exc
             if isinstance(cause, OSError):
                 raise Unreachable(

@@ -19,6 +19,8 @@ from smbprotocol.exceptions import (
     NoSuchFile,
     ObjectNameNotFound,
     SharingViolation,
+    SMBException,
+    SMBResponseException,
 )
 from smbprotocol.file_info import (
     FileAttributes,
@@ -89,6 +91,11 @@ NOT_DELETED = (AccessDenied, CannotDelete, DeletePending, ObjectNameNotFound, Sh
 _FILETIME_EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
 
 
+def still_answers(error: BaseException | None) -> bool:
+    """Whether to go on talking to the server after this: not when it fell silent, that would take as long again."""
+    return not isinstance(error, SMBException) or isinstance(error, SMBResponseException)
+
+
 class Handle:
     """An open file or folder; closes itself at the end of a ``with``."""
 
@@ -115,7 +122,7 @@ class Handle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None or self._wire.transport.connected:
+        if self._wire.transport.connected and still_answers(error):
             self._open.close()
 
     # What the server said about the file when it was opened.
