@@ -135,15 +135,20 @@ def test_the_other_port_is_taken_where_there_is_no_such(logs, machine):
     eventually(lambda: logs.read(UUID) == b"both")
 
 
-def test_a_machine_that_is_ignored_is_let_go_and_its_log_stays(logs, machine):
+def test_the_last_words_of_a_machine_are_kept_and_it_is_not_asked_again(logs, host):
+    machine = host.machine_starts()
     logs.watch(UUID, PIPES)
-    says(machine, b"kept")
-    eventually(lambda: logs.read(UUID) == b"kept")
+    says(machine, b"Power ")
 
-    logs.ignore(UUID)
+    logs.finish(UUID)
+    machine.write(b"down.")
+    eventually(lambda: logs.read(UUID) == b"Power down.")
+    machine.close()
 
-    eventually(lambda: not machine.connected)
-    assert logs.read(UUID) == b"kept"
+    machine = host.machine_starts()
+    time.sleep(0.5)
+    assert not machine.connected
+    machine.close()
 
 
 def test_a_machine_that_is_forgotten_leaves_no_log(logs, machine, tmp_path):

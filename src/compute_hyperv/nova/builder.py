@@ -189,7 +189,7 @@ class Builder:
                 LOG.warning("Machine %s does not belong to instance %s: it is left alone", name, uuid)
                 self._leftovers.forget(uuid)
                 return
-            self._console.ignore(uuid)
+            self._console.finish(uuid)
             self._host.machines.destroy(machine.machine_id)
         if destroy_disks:
             instances_path = self._settings.instances_path

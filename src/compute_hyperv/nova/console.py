@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,8 @@ class _Watch:
     log: LogFile
     stream: PipeStream | None = None
     retry_at: float = 0.0
-    retry_after_s: float = field(default=_FIRST_RETRY_S)
+    retry_after_s: float = _FIRST_RETRY_S
+    finishing: bool = False
 
     def close(self) -> None:
         if self.stream is not None:
@@ -123,21 +124,24 @@ class ConsoleLogs:
             if watch is None or watch.pipes != pipes:
                 self._watches[instance_uuid] = _Watch(pipes, self._log(instance_uuid))
             else:
-                watch.retry_at, watch.retry_after_s = 0.0, _FIRST_RETRY_S
+                watch.retry_at, watch.retry_after_s, watch.finishing = 0.0, _FIRST_RETRY_S, False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hyperv-console", daemon=True)
                 self._thread.start()
         self._changed.set()
 
-    def ignore(self, instance_uuid: str) -> None:
-        """Stop reading, keep the log."""
+    def finish(self, instance_uuid: str) -> None:
+        """Read to the machine's last word, and do not open its pipe again."""
         with self._lock:
-            self._watches.pop(instance_uuid, None)
+            if instance_uuid in self._watches:
+                self._watches[instance_uuid].finishing = True
+        self._changed.set()
 
     def forget(self, instance_uuid: str) -> None:
         """Stop reading and remove the log."""
-        self.ignore(instance_uuid)
-        self._log(instance_uuid).remove()
+        with self._lock:
+            self._watches.pop(instance_uuid, None)
+            self._log(instance_uuid).remove()
 
     def read(self, instance_uuid: str) -> bytes:
         """All that is kept; empty where nothing was ever written."""
@@ -186,6 +190,9 @@ class ConsoleLogs:
         """One look at one pipe. Returns whether there was something to read."""
         try:
             if watch.stream is None:
+                if watch.finishing:
+                    self._drop(instance_uuid, watch)
+                    return False
                 if time.monotonic() < watch.retry_at:
                     return False
                 watch.stream = self._open(watch.pipes)
@@ -208,6 +215,11 @@ class ConsoleLogs:
             LOG.exception("The console of instance %s cannot be read", instance_uuid)
             watch.later()
         return False
+
+    def _drop(self, instance_uuid: str, watch: _Watch) -> None:
+        with self._lock:
+            if watch.finishing and self._watches.get(instance_uuid) is watch:  # else it was started again meanwhile
+                del self._watches[instance_uuid]
 
     def _open(self, pipes: tuple[str, ...]) -> PipeStream:
         """The first pipe of these that is there. Raises CimError where none is, or it cannot be opened."""

@@ -34,6 +34,10 @@ POWER_STATES: Mapping[MachineState, int] = {
     MachineState.FAST_SAVED: power_state.SUSPENDED,
 }
 
+# Nova asks for the state right after each change of it. What the host has confirmed this short a time ago is the
+# answer: it saves two requests for each, and a build that has succeeded cannot fail any more.
+CONFIRMED_FOR_S = 5.0
+
 # How old the state of all machines may be for get_info(use_cache=True). Nova's periodic task asks for all its instances
 # one by one within a few seconds: one query answers all of them.
 STATE_AGE_S = 5.0
@@ -49,6 +53,7 @@ class Instances:
         self._lock = threading.Lock()
         self._seen: dict[str, MachineSummary] = {}  # by UUID of the instance
         self._seen_at = float("-inf")
+        self._confirmed: dict[str, tuple[float, InstanceInfo]] = {}  # by UUID, with the time
 
     def find(self, instance: Instance) -> MachineSummary | None:
         """The instance's machine; None where there is none, or only a foreign one of that name."""
@@ -89,9 +94,21 @@ class Instances:
     @in_novas_words
     def info(self, instance: Instance, *, use_cache: bool) -> InstanceInfo:
         """:raises nova.exception.InstanceNotFound: it has no machine."""
+        confirmed_at, confirmed = self._confirmed.pop(instance.uuid, (float("-inf"), None))
+        if confirmed and time.monotonic() - confirmed_at < CONFIRMED_FOR_S:
+            return confirmed
         machine = self._recently_seen(instance) if use_cache else None
         machine = machine or self.require(instance)
         return InstanceInfo(nova_power_state(machine.state), internal_id=machine.machine_id)
+
+    def confirm(self, instance: Instance, machine_id: str, state: MachineState) -> None:
+        """The host has just said so: the next question for the state is answered with it, if it comes soon."""
+        now = time.monotonic()
+        with self._lock:
+            for uuid, (confirmed_at, _) in list(self._confirmed.items()):
+                if now - confirmed_at > CONFIRMED_FOR_S:
+                    self._confirmed.pop(uuid, None)
+            self._confirmed[instance.uuid] = (now, InstanceInfo(nova_power_state(state), internal_id=machine_id))
 
     def _recently_seen(self, instance: Instance) -> MachineSummary | None:
         with self._lock:

@@ -54,14 +54,16 @@ class Power:
         if machine is None:
             LOG.info("There is no machine to power off", instance=instance)
             return
-        if machine.state is not MachineState.OFF and not self._shut_down(instance, machine, timeout_s):
-            try:
+        try:
+            if machine.state is not MachineState.OFF and not self._shut_down(instance, machine, timeout_s):
                 self._host.machines.turn_off(machine.machine_id)
-            except NotFound:
-                LOG.info("The machine vanished while it was powered off", instance=instance)
-            except MethodFailed as error:
-                raise exception.InstancePowerOffFailure(reason=str(error)) from error
-        self._console.ignore(instance.uuid)
+        except NotFound:
+            LOG.info("The machine vanished while it was powered off", instance=instance)
+        except MethodFailed as error:
+            raise exception.InstancePowerOffFailure(reason=str(error)) from error
+        else:
+            self._instances.confirm(instance, machine.machine_id, MachineState.OFF)
+        self._console.finish(instance.uuid)
 
     @in_novas_words
     def reboot(self, instance: Instance, *, soft: bool, repair: Callable[[], None]) -> None:
@@ -97,10 +99,11 @@ class Power:
         try:
             self._host.machines.start(machine_id)
         except CimError as error:
-            self._console.ignore(instance.uuid)
+            self._console.finish(instance.uuid)
             if isinstance(error, MethodFailed):
                 raise exception.InstancePowerOnFailure(reason=str(error)) from error
             raise
+        self._instances.confirm(instance, machine_id, MachineState.RUNNING)
 
     def _shut_down(self, instance: Instance, machine: MachineSummary, timeout_s: int) -> bool:
         if timeout_s <= 0 or machine.state not in _GUEST_LISTENS:

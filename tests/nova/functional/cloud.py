@@ -153,6 +153,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
             winrm_timeout=5,
             group="hyperv",
         )
+        self.flags(instances=-1, cores=-1, ram=-1, group="quota")
         self._give_each_compute_an_identity()
         self._bind_ports_as_our_mechanism_driver_does()
 
