@@ -165,7 +165,7 @@ class CimService:
 
     def _lookup(self, ref: CimReference, cls: CimClass) -> CimInstance:
         self._check_served(cls)
-        if not ref.keys and cls.keys and len(self._repository.instances(cls.name, ref.namespace)) > 1:
+        if not ref.keys and cls.keys:
             raise wmi_faults.insufficient_selectors(ref)
         return self._repository.get(ref)
 

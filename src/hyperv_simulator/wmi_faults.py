@@ -42,7 +42,7 @@ def ambiguous_selectors(reference: CimReference) -> SoapFault:
 
 
 def insufficient_selectors(reference: CimReference) -> SoapFault:
-    """There are no selectors, and more than one instance."""
+    """There are no selectors, and the class is no singleton."""
     return _fault("ERROR_WSMAN_INSUFFCIENT_SELECTORS", WBEM_E_INVALID_PARAMETER, reference.class_name)
 
 

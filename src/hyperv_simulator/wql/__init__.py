@@ -6,7 +6,7 @@ Source: WmiSdk "WQL (SQL for WMI)", "WHERE Clause", "LIKE Operator", "ASSOCIATOR
 """
 
 from hyperv_simulator.wql.conditions import Matcher, matcher, properties_read
-from hyperv_simulator.wql.parser import parse
+from hyperv_simulator.wql.parser import parse, parse_event
 from hyperv_simulator.wql.tree import AssociatorsOf, Query, ReferencesOf, Select, WqlError
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "WqlError",
     "matcher",
     "parse",
+    "parse_event",
     "properties_read",
 ]

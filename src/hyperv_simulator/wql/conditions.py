@@ -23,6 +23,7 @@ from hyperv_simulator.wql.tree import (
     Literal,
     Not,
     Or,
+    PropertyComparison,
     PropertyPath,
     WqlError,
 )
@@ -84,6 +85,16 @@ def matcher(condition: Condition, read: Reader, is_subclass: IsSubclass) -> Matc
 
             return judge_order
 
+        case PropertyComparison(left, operator, right):
+            accept_both = _OPERATORS[operator]
+
+            def judge_both(instance: CimInstance) -> bool:
+                first, second = _walk(instance, left, read), _walk(instance, right, read)
+                order = None if first is None or second is None else _order(first, second)
+                return order is not None and accept_both(order)
+
+            return judge_both
+
 
 def properties_read(condition: Condition | None) -> Iterator[str]:
     """The first name of every property path that the condition reads."""
@@ -95,6 +106,9 @@ def properties_read(condition: Condition | None) -> Iterator[str]:
             yield from properties_read(inner)
         case Comparison(path, _, _) | Like(path, _) | IsNull(path):
             yield path[0]
+        case PropertyComparison(left, _, right):
+            yield left[0]
+            yield right[0]
         case IsA(path, _) if path:
             yield path[0]
 
@@ -127,6 +141,17 @@ def compare(value: CimValue, constant: Literal) -> int | None:
         right = str(constant).lower()
         return (left > right) - (left < right)
     return None  # arrays, references and embedded objects can't be compared in WQL
+
+
+def _order(left: CimValue, right: CimValue) -> int | None:
+    """As ``compare``, of two values that instances hold; what has no order is equal or not (1)."""
+    if isinstance(left, str) and isinstance(right, str):
+        left, right = left.lower(), right.lower()
+    if left == right:
+        return 0
+    if isinstance(left, (int, float, str, dt.datetime, dt.timedelta)) and type(left) is type(right):
+        return 1 if left > right else -1  # type: ignore[operator]  # of one type
+    return 1
 
 
 def _as_boolean(constant: Literal) -> bool | None:

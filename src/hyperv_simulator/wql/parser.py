@@ -19,6 +19,7 @@ from hyperv_simulator.wql.tree import (
     Literal,
     Not,
     Or,
+    PropertyComparison,
     PropertyPath,
     Query,
     ReferencesOf,
@@ -27,12 +28,27 @@ from hyperv_simulator.wql.tree import (
 )
 
 _MIRRORED = {"=": "=", "<>": "<>", "!=": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_NORMAL = {"!=": "<>"}
 _NESTING_LIMIT = 50  # WMI has a limit as well (WBEM_E_QUOTA_VIOLATION); its number is not documented
 
 
 def parse(text: str) -> Query:
     """The tree of a query. Raises WqlError where the text is no WQL."""
-    return _Parser(tokens(text)).query()
+    query = _Parser(tokens(text)).query()
+    if isinstance(query, Select) and query.within_s is not None:
+        raise WqlError("WITHIN belongs to event queries")
+    return query
+
+
+def parse_event(text: str) -> Select:
+    """The tree of an event query (WmiSdk, "WITHIN Clause"). Raises WqlError where the text is none.
+
+    GROUP, BY and HAVING, which gather events, are not read.
+    """
+    query = _Parser(tokens(text)).query()
+    if not isinstance(query, Select):
+        raise WqlError("an event query is a SELECT")
+    return query
 
 
 class _Parser:
@@ -99,9 +115,16 @@ class _Parser:
         if not self._keyword("from"):
             raise WqlError("FROM expected")
         class_name = self._name("a class")
+        within_s = self._seconds() if self._keyword("within") else None
         where = self._or() if self._keyword("where") else None
         self._end()
-        return Select(tuple(properties) if properties is not None else None, class_name, where)
+        return Select(tuple(properties) if properties is not None else None, class_name, where, within_s)
+
+    def _seconds(self) -> float:
+        token = self._take()
+        if token.kind != "number" or not float(token.text) > 0:
+            raise WqlError(f"a number of seconds expected after WITHIN, found {token.text!r}")
+        return float(token.text)
 
     def _associators(self) -> AssociatorsOf:
         path = self._object_path()
@@ -205,10 +228,12 @@ class _Parser:
         operator = self._take().text
         if operator not in _MIRRORED:
             raise WqlError(f"an operator expected after {'.'.join(path)}")
+        if self._next.kind == "name" and self._next.text.lower() not in ("true", "false", "null"):
+            return PropertyComparison(path, _NORMAL.get(operator, operator), self._property())
         value = self._literal()
         if value is None:  # "= NULL" and "<> NULL" mean IS NULL and IS NOT NULL
             return IsNull(path) if operator == "=" else Not(IsNull(path))
-        return Comparison(path, "<>" if operator == "!=" else operator, value)
+        return Comparison(path, _NORMAL.get(operator, operator), value)
 
     def _property(self) -> PropertyPath:
         return tuple(self._name("a property").split("."))

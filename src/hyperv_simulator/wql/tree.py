@@ -26,6 +26,15 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class PropertyComparison:
+    """``Property <operator> Property``, as event queries compare a new value with the old one."""
+
+    left: PropertyPath
+    operator: str
+    right: PropertyPath
+
+
+@dataclass(frozen=True, slots=True)
 class Like:
     """``Property LIKE 'pattern'`` with ``%``, ``_`` and ``[...]``."""
 
@@ -67,16 +76,20 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Comparison | Like | IsNull | IsA | And | Or | Not
+Condition: TypeAlias = Comparison | PropertyComparison | Like | IsNull | IsA | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """``SELECT ... FROM class [WHERE ...]``; ``properties`` is None for ``*``."""
+    """``SELECT ... FROM class [WITHIN seconds] [WHERE ...]``; ``properties`` is None for ``*``.
+
+    :param within_s: of an event query that says how often to look.
+    """
 
     properties: tuple[str, ...] | None
     class_name: str
     where: Condition | None = None
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

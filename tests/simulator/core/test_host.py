@@ -44,7 +44,9 @@ class TestHardware:
         assert processor.get("VirtualizationFirmwareEnabled") is False
         assert client.one("select * from Win32_ComputerSystem", CIMV2).get("HypervisorPresent") is True
 
-    def test_free_space_is_measured(self, client: Client) -> None:
+    def test_free_space_is_measured(self, make_host: MakeHost) -> None:
+        client = make_host(disk_gb=4)  # less than the real disk below has
+
         def free() -> tuple[int, int, int]:
             disk = client.one("select * from Win32_LogicalDisk where DeviceID = 'C:'", CIMV2)
             volume = client.one("select * from Win32_Volume where DriveLetter = 'C:'", CIMV2)

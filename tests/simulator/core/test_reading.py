@@ -36,9 +36,7 @@ class TestGet:
         assert excinfo.value.subcode == "w:InvalidSelectors"
         assert excinfo.value.fault_detail == "AmbiguousSelectors"
 
-    def test_no_keys_are_insufficient_where_there_are_several_instances(
-        self, client: Client, machine: CimReference
-    ) -> None:
+    def test_no_keys_are_insufficient(self, client: Client) -> None:
         with pytest.raises(SoapFault) as excinfo:
             client.service.get(CimReference("Msvm_ComputerSystem"))
         assert excinfo.value.fault_detail == "InsufficientSelectors"
