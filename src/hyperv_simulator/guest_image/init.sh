@@ -17,8 +17,12 @@ mkdir -p /run /tmp /mnt /dev/pts
 mount -t devpts pts /dev/pts
 stty -F /dev/ttyS0 115200 2>/dev/null
 
-# In the order of their dependencies; virtio and virtio_ring need each other's symbols, so virtio is there twice.
-while read -r module; do insmod "/modules/$module.ko" 2>/dev/null; done < /modules/order
+# load <group>: the modules of a group, in their order (some are there twice: the first try fails).
+load() { while read -r group module; do [ "$group" = "$1" ] && insmod "/modules/$module.ko" 2> /dev/null; done < /modules/order; }
+
+load all
+case $(cat /sys/bus/pci/devices/*/vendor) in *0x1af4*) load virtio ;; esac
+case $(cat /sys/bus/pci/devices/*/class) in *0x0101*) load ide ;; esac
 
 # The power button: any event of its device is a press.
 for device in /sys/class/input/event*; do
@@ -33,23 +37,21 @@ for device in /sys/class/input/event*; do
 done
 
 # The config drive: an ISO on a DVD drive, an ISO on a disk without partitions, or a VFAT file system.
-find_config_drive() {
+find_config_drive() { # <file system>
     for disk in /sys/class/block/sr* /sys/class/block/[sv]d*; do
         [ -e "$disk" ] || continue
-        for kind in iso9660 vfat; do
-            mount -t $kind -o ro "/dev/${disk##*/}" /mnt 2>/dev/null || continue
-            [ -e /mnt/openstack/latest/meta_data.json ] && return 0
-            umount /mnt
-        done
+        mount -t "$1" -o ro "/dev/${disk##*/}" /mnt 2> /dev/null || continue
+        [ -e /mnt/openstack/latest/meta_data.json ] && return 0
+        umount /mnt
     done
     return 1
 }
 
 # Disks appear a moment after their drivers: wait, but not for a machine without config drive.
-tries=0
-until find_config_drive; do
-    tries=$((tries + 1))
-    [ $tries -ge 12 ] && break
+uptime() { cut -d. -f1 /proc/uptime; }
+end=$(($(uptime) + 2))
+until find_config_drive iso9660; do
+    [ "$(uptime)" -gt $end ] && { load vfat; find_config_drive vfat; break; }
     usleep 100000
 done
 
@@ -105,9 +107,9 @@ say "GUEST-READY hostname=${hostname:-none} address=${addresses:-none} uuid=${uu
 limit=$(awk '$1 == "ping-timeout" { print $2 + 0; exit }' /run/user_data)
 for neighbour in $(awk '$1 == "ping" { for (i = 2; i <= NF; i++) print $i }' /run/user_data); do
     (
-        end=$(($(cut -d. -f1 /proc/uptime) + ${limit:-30}))
+        end=$(($(uptime) + ${limit:-30}))
         answer="no answer"
-        while [ "$(cut -d. -f1 /proc/uptime)" -le $end ]; do
+        while [ "$(uptime)" -le $end ]; do
             ping -c 1 -W 1 "$neighbour" > /dev/null 2>&1 && answer=ok && break
             sleep 1
         done
