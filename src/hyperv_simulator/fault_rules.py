@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Effect = Literal["delay", "drop-before", "drop-after", "http-500", "fault", "job-error"]
-Action = Literal["identify", "get", "put", "create", "delete", "invoke", "enumerate", "pull", "release"]
+Action = Literal[
+    "identify",
+    "get",
+    "put",
+    "create",
+    "delete",
+    "invoke",
+    "enumerate",
+    "pull",
+    "release",
+    "subscribe",
+    "unsubscribe",
+    "renew",
+]
 
 
 class FaultRuleError(ValueError):

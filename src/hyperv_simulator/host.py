@@ -23,6 +23,7 @@ from hyperv_simulator.config import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.samba import SambaError, SambaServer
+from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import ListenError, WinRm
@@ -55,6 +56,8 @@ class SimulatedHost:
         self._inside: Inside | None = None
         self._samba: SambaServer | None = None
         self._winrm: WinRm | None = None
+        self._service: WsManService | None = None
+        self._events: EventSource | None = None
 
     @property
     def ca_file(self) -> Path:
@@ -73,6 +76,13 @@ class SimulatedHost:
         """See ``inside``."""
         return self.inside.service
 
+    @property
+    def events(self) -> EventSource:
+        """Where extrinsic events are raised. Only while the host runs."""
+        if self._events is None or self._inside is None:
+            raise RuntimeError(f"{self.config.name} is not running")
+        return self._events
+
     def start(self) -> None:
         """The host answers when this returns.
 
@@ -88,6 +98,9 @@ class SimulatedHost:
     def stop(self) -> None:
         """Ends it with its children. Nothing happens to a host that is not running."""
         self._stopping.set()
+        if self._service is not None:
+            self._service.close()
+            self._service = None
         if self._winrm is not None:
             self._winrm.stop()
             self._winrm = None
@@ -131,9 +144,11 @@ class SimulatedHost:
 
     def _listen(self, inside: Inside) -> None:
         config = self.config
-        service = WsManService(
+        self._events = EventSource(inside.repository)
+        self._service = service = WsManService(
             HostIdentity(config.name, RELEASES[config.version].version, config.allow_basic),
             inside.service,
+            self._events,
             faults=self.faults,
             requests=self.requests,
             quotas=config.quotas,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compute_hyperv.cim.errors import InvalidRequest, ProtocolError
-from compute_hyperv.cim.soap import envelope, names, requests, responses
+from compute_hyperv.cim.soap import envelope, eventing, names, requests, responses
 from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.soap.reading import ClassHint
 from compute_hyperv.cim.soap.requests import EnumerationMode
@@ -37,6 +37,11 @@ REQUESTS: list[requests.Request] = [
     requests.Enumerate(V2, "Msvm_ComputerSystem", mode=EnumerationMode.OBJECT_AND_REFERENCE, optimize=True),
     requests.Pull(V2, "*", "uuid:2", 100),
     requests.Release(V2, "*", "uuid:2"),
+    requests.Pull(V2, "*", "uuid:2", 100, max_time_s=2.5),
+    eventing.Subscribe(V2, filter="SELECT * FROM X WITHIN 2 WHERE A < 1", heartbeat_s=30, expires_s=600.5),
+    eventing.Subscribe(V2, "Msvm_X"),
+    eventing.Unsubscribe(V2, "*", "4711"),
+    eventing.Renew(V2, "*", "4711"),
 ]
 
 
@@ -77,6 +82,9 @@ RESPONSES: list[responses.Response] = [
     responses.CreateResponse(JOB),
     responses.DeleteResponse(),
     responses.ReleaseResponse(),
+    eventing.SubscribeResponse(V2, "*", "4711", "uuid:2", 600),
+    eventing.SubscribeResponse(V2, "Msvm_X", "4711", "uuid:2"),
+    eventing.UnsubscribeResponse(),
     responses.InvokeResponse(
         CimReference("Msvm_ComputerSystem"), "RequestStateChange", {"Job": JOB, "ReturnValue": 4096}
     ),

@@ -34,6 +34,15 @@ MACHINE = CimReference("Msvm_ComputerSystem", {"CreationClassName": "Msvm_Comput
             "SELECT * FROM X WHERE A IS NULL AND B IS NOT NULL AND C LIKE 'a%'",
         ),
         (
+            wql.events_of("Msvm_ComputerSystem", "modified", within_s=5).where(wql.changed("EnabledState")),
+            "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Msvm_ComputerSystem'"
+            " AND TargetInstance.EnabledState <> PreviousInstance.EnabledState",
+        ),
+        (
+            wql.events_of("Msvm_ConcreteJob"),
+            "SELECT * FROM __InstanceOperationEvent WITHIN 2 WHERE TargetInstance ISA 'Msvm_ConcreteJob'",
+        ),
+        (
             wql.select("__InstanceModificationEvent").where(wql.isa("TargetInstance", "Msvm_ComputerSystem")),
             "SELECT * FROM __InstanceModificationEvent WHERE TargetInstance ISA 'Msvm_ComputerSystem'",
         ),

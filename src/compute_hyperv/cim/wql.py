@@ -5,6 +5,7 @@
     select("Msvm_ComputerSystem", ["Name", "EnabledState"]).where(eq("Caption", "Virtual Machine"))
     select("Msvm_ConcreteJob").where(any_of(eq("JobState", 4), is_null("JobState")))
     associators_of(reference, result_class="Msvm_Keyboard")
+    events_of("Msvm_ComputerSystem", "modified").where(changed("EnabledState"))
 
 Names are checked, values are quoted: a string literal stands between single quotes, with backslash and quote escaped by
 a backslash (WmiSdk, "WQL"). Conditions given to one ``where`` must all hold.
@@ -16,14 +17,21 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from compute_hyperv.cim import datetimes, paths
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.cim.values import CimReference
 
+Change: TypeAlias = Literal["created", "modified", "deleted", "any"]
 WqlValue: TypeAlias = str | int | bool | dt.datetime | dt.timedelta | CimReference
 
+_EVENTS: dict[Change, str] = {
+    "created": "__InstanceCreationEvent",
+    "modified": "__InstanceModificationEvent",
+    "deleted": "__InstanceDeletionEvent",
+    "any": "__InstanceOperationEvent",
+}
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)  # with a dot: a member of an embedded object
 
 
@@ -63,6 +71,22 @@ def select(class_name: str, properties: Sequence[str] | None = None) -> Query:
     if not wanted:
         raise InvalidRequest(f"A query for {class_name} names no property to read.")
     return Query(f"SELECT {wanted} FROM {_name(class_name)}", class_name)  # noqa: S608 - every part is a checked name
+
+
+def events_of(class_name: str, change: Change = "any", *, within_s: int = 2) -> Query:
+    """Changes of instances of a class and of those derived from it, for ``CimSession.subscribe``. What it finds has the
+    instance as ``TargetInstance``, and with "modified" what it was before as ``PreviousInstance``.
+
+    :param within_s: how often the host looks; what is undone in between goes unnoticed (WmiSdk, "WITHIN Clause").
+    """
+    event = _EVENTS[change]
+    head = f"SELECT * FROM {event} WITHIN {int(within_s)}"  # noqa: S608 - a name of ours and a number
+    return Query(head, event, (isa("TargetInstance", class_name),))
+
+
+def changed(name: str) -> Condition:
+    """The property of a modified instance has another value than before."""
+    return Condition(f"TargetInstance.{_name(name)} <> PreviousInstance.{_name(name)}")
 
 
 def associators_of(

@@ -65,7 +65,7 @@ class Enumerating:
         if not request.optimize:
             return EnumerateResponse((), self._enumerations.open(items, label, user), optimized=False)
         try:
-            batch = self._enumerations.first(items, request.max_elements, _packer(limit), label, user)
+            batch = self._enumerations.first(items, request.max_elements, packer(limit), label, user)
         except ItemTooBig:
             raise wire_faults.answer_too_big() from None
         return EnumerateResponse(tuple(batch.items), batch.context or "", batch.context is None)
@@ -73,7 +73,7 @@ class Enumerating:
     def pull(self, request: Pull, limit: int, user: str) -> PullResponse:
         """The class that a Pull names is not looked at: clients in the field name another one than in Enumerate."""
         try:
-            batch = self._enumerations.next(request.context, max(request.max_elements, 1), _packer(limit), user)
+            batch = self._enumerations.next(request.context, max(request.max_elements, 1), packer(limit), user)
         except ContextLost:
             raise wire_faults.context_lost() from None
         except ItemTooBig:
@@ -165,7 +165,7 @@ class Enumerating:
         return list(found)
 
 
-def _packer(limit: int) -> Callable[[Sequence[Item]], list[EncodedItem]]:
+def packer(limit: int) -> Callable[[Sequence[Item]], list[EncodedItem]]:
     """Encodes items as long as there is room for them in an answer of ``limit`` bytes."""
 
     def pack(items: Sequence[Item]) -> list[EncodedItem]:

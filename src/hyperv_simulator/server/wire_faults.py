@@ -56,6 +56,80 @@ def other_namespace_selected() -> SoapFault:
     )
 
 
+def subscribe_with_keys() -> SoapFault:
+    """The subcode is an assumption."""
+    return _built(
+        "ERROR_WSMAN_SUBSCRIBE_WMI_INVALID_KEY",
+        "w:InvalidSelectors",
+        "UnexpectedSelectors",
+        message_of("ERROR_WSMAN_SUBSCRIBE_WMI_INVALID_KEY"),
+    )
+
+
+def only_pull_delivery() -> SoapFault:
+    """Another delivery mode than Pull (WSMERR 2150859007). The subcode follows from WS-Eventing."""
+    error = "ERROR_WSMAN_NON_PULL_SUBSCRIPTION_NOT_SUPPORTED"
+    return _built(error, "e:DeliveryModeRequestedUnavailable", "", message_of(error))
+
+
+def not_an_event_class(text: str) -> SoapFault:
+    """WBEM_E_NOT_EVENT_CLASS."""
+    return _refused_query(
+        0x80041059, "The FROM clause of a filtering query references a class that is no event class.", text
+    )
+
+
+def registration_too_broad(text: str) -> SoapFault:
+    """WBEM_E_REGISTRATION_TOO_BROAD: an intrinsic event of no class in particular."""
+    return _refused_query(0x80042001, "The provider registration overlaps with the system event domain.", text)
+
+
+def within_needed(text: str) -> SoapFault:
+    """WBEM_E_REGISTRATION_TOO_PRECISE: an intrinsic event without WITHIN."""
+    return _refused_query(0x80042002, "A WITHIN clause was not used in this query.", text)
+
+
+def _refused_query(code: int, message: str, text: str) -> SoapFault:
+    """As WMI refuses a query; the subcode is that of a query for instances (assumption)."""
+    fault = SoapFault.known("ERROR_WSMAN_ENUMERATE_CANNOT_PROCESS_FILTER")
+    return replace(fault, provider=ProviderFault(code, f"{message} ({text})"))
+
+
+def unknown_subscription() -> SoapFault:
+    """Unsubscribe from what there is not (DSP0226 10.4: InvalidMessage)."""
+    return SoapFault.known("ERROR_WSMAN_EVENTING_INVALID_MESSAGE")
+
+
+def no_pull_in_time() -> SoapFault:
+    """Nobody pulled within the heartbeat interval (WSMERR 2150858762). The subcode is an assumption."""
+    return _lost("ERROR_WSMAN_SUBSCRIPTION_CLIENT_DID_NOT_CALL_WITHIN_HEARTBEAT")
+
+
+def subscription_closed() -> SoapFault:
+    """A Pull waits on a subscription that its client ends. The subcode is an assumption."""
+    return _lost("ERROR_WSMAN_SUBSCRIPTION_CLOSED")
+
+
+def subscription_cancelled() -> SoapFault:
+    """More happened than the host keeps, or it stops."""
+    return SoapFault.known("ERROR_WSMAN_EVENTING_SUBSCRIPTION_CANCELLED_BYSOURCE")
+
+
+def _lost(error: str) -> SoapFault:
+    return replace(context_lost(), wsman_code=known_codes()[error], message=message_of(error))
+
+
+def pull_in_progress() -> SoapFault:
+    """A second Pull on a subscription. The subcode is an assumption."""
+    error = "ERROR_WSMAN_PULL_IN_PROGRESS"
+    return replace(SoapFault.known("ERROR_WSMAN_CONCURRENCY", message_of(error)), wsman_code=known_codes()[error])
+
+
+def nothing_to_pull() -> SoapFault:
+    """MaxTime is over and nothing has happened; the subscription lives on."""
+    return SoapFault.known("ERROR_WSMAN_ENUMERATE_TIMED_OUT")
+
+
 def unknown_dialect() -> SoapFault:
     """The filter dialect is not one that this host has."""
     return SoapFault.known("ERROR_WSMAN_ENUMERATE_FILTER_DIALECT_REQUESTED_UNAVAILABLE")

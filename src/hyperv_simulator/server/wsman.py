@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from compute_hyperv.cim.errors import CimError, ProtocolError
+from compute_hyperv.cim.soap.eventing import Renew, Subscribe, Unsubscribe
 from compute_hyperv.cim.soap.faults import SoapFault, encode_fault
 from compute_hyperv.cim.soap.requests import (
     Create,
@@ -46,7 +47,9 @@ from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.server.endpoint import SoapAnswer
-from hyperv_simulator.server.enumerating import Enumerating
+from hyperv_simulator.server.enumerating import Enumerating, packer
+from hyperv_simulator.server.eventing.operations import Eventing
+from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.operations import OpenOperations, RequestLimit
 from hyperv_simulator.service import Caller, CimService
@@ -74,6 +77,7 @@ _UNDERSTOOD = frozenset(
         "OperationID",
         "SequenceId",
         "ActivityId",
+        "Identifier",
     }
 )
 _PROFILES = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/"
@@ -88,6 +92,9 @@ _ACTIONS: dict[type[Request], Action] = {
     Enumerate: "enumerate",
     Pull: "pull",
     Release: "release",
+    Subscribe: "subscribe",
+    Unsubscribe: "unsubscribe",
+    Renew: "renew",
 }
 
 
@@ -131,6 +138,7 @@ class WsManService:
         self,
         identity: HostIdentity,
         service: CimService,
+        events: EventSource,
         *,
         faults: FaultRules,
         requests: RequestLog,
@@ -144,9 +152,15 @@ class WsManService:
         self._quotas = quotas
         self._pause = pause
         self._enumerating = Enumerating(service, quotas)
+        self._eventing = Eventing(events, quotas)
         self._limit = RequestLimit(quotas.max_connections)
         self._open = OpenOperations(quotas.max_concurrent_operations_per_user)
         self._open.include(self._enumerating.opened_by)
+        self._open.include(self._eventing.opened_by)
+
+    def close(self) -> None:
+        """Ends what keeps requests waiting: the host stops."""
+        self._eventing.close()
 
     def answer(self, message: bytes, user: str | None) -> SoapAnswer:
         """The answer to one message.
@@ -237,7 +251,10 @@ class WsManService:
             case Enumerate():
                 return _Subject(action, self._enumerating.class_asked_for(request), query=request.filter)
             case Pull() | Release():
-                return _Subject(action, self._enumerating.class_of_context(request.context))
+                context = request.context
+                return _Subject(action, self._enumerating.class_of_context(context) or self._eventing.label(context))
+            case Subscribe():
+                return _Subject(action, request.class_name, query=request.filter)
         return _Subject(action)
 
     # Operations
@@ -283,6 +300,7 @@ class WsManService:
             version = f"OS: {self._identity.os_version} SP: 0.0 Stack: 3.0"
             return IdentifyResponse(product_version=version, security_profiles=self._identity.security_profiles)
         self._check_namespace_selector(header, request)
+        user = user or ""  # None is for Identify only
         match request:
             case Get(reference):
                 return GetResponse(self._service.get(reference))
@@ -300,12 +318,20 @@ class WsManService:
                 outputs = self._service.invoke(reference, method, dict(parameters), caller)
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
-                self._open.check(user or "")
-                return self._enumerating.enumerate(request, header.selectors, limit, user or "")
+                self._open.check(user)
+                return self._enumerating.enumerate(request, header.selectors, limit, user)
             case Pull():
-                return self._enumerating.pull(request, limit, user or "")
+                events = self._eventing.pull(request, user, header.operation_timeout_s, packer(limit))
+                return events or self._enumerating.pull(request, limit, user)
             case Release():
-                return self._enumerating.release(request, user or "")
+                return self._eventing.release(request, user) or self._enumerating.release(request, user)
+            case Subscribe():
+                self._open.check(user)
+                return self._eventing.subscribe(request, user)
+            case Unsubscribe():
+                return self._eventing.unsubscribe(request, user)
+            case Renew():
+                raise self._eventing.renew(request)
 
     @staticmethod
     def _check_namespace_selector(header: RequestHeader, request: Request) -> None:
@@ -318,7 +344,7 @@ class WsManService:
                 namespace = target.namespace
             case Create(instance):
                 namespace = instance.namespace
-            case Enumerate() | Pull() | Release():
+            case Enumerate() | Pull() | Release() | Subscribe() | Unsubscribe() | Renew():
                 namespace = request.namespace
             case _:
                 return

@@ -66,6 +66,10 @@ FITTING = [
     "__CLASS = 'msvm_test'",
     "(Name = 'x' OR Count = 17) AND NOT (Enabled = FALSE)",
     "Name = 'x' AND Count = 1 OR Enabled = TRUE",
+    "Count <> Ratio",
+    "Name != InstanceID",
+    "Count > Inner.State",
+    "Name = Name",
 ]
 
 NOT_FITTING = [
@@ -80,6 +84,8 @@ NOT_FITTING = [
     "Name = 'x' OR Count = 1 AND Enabled = TRUE",
     "Count = 'seventeen'",
     "Since > 'yesterday'",
+    "Note <> Name",
+    "Count = Inner.State",
 ]
 
 BROKEN = [
@@ -96,6 +102,7 @@ BROKEN = [
     "select * from Msvm_X; drop",
     "select Name, from Msvm_X",
     "delete from Msvm_X",
+    "select * from Msvm_X within 2",
     "associators of Msvm_X.Name='x'",
     "associators of {Msvm_X.Name='x'",
     "associators of {Msvm_X.Name='x'} where Nonsense = Msvm_Y",
@@ -153,6 +160,21 @@ def test_backslashes_in_strings_make_the_next_character_literal() -> None:
     assert isinstance(query, Select)
     assert query.where is not None
     assert query.where == And((Comparison(("A",), "=", "C:\\x"), Like(("B",), "a'b")))
+
+
+def test_an_event_query_may_say_how_often_to_look() -> None:
+    query = wql.parse_event("select * from __InstanceCreationEvent within 0.5 where TargetInstance isa 'X'")
+    assert (query.class_name, query.within_s) == ("__InstanceCreationEvent", 0.5)
+    assert wql.parse_event("select * from __TimerEvent").within_s is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["select * from X within", "select * from X within 0", "select * from X within 'a'", "references of {X='1'}"],
+)
+def test_an_event_query_that_is_none_is_an_error(text: str) -> None:
+    with pytest.raises(wql.WqlError):
+        wql.parse_event(text)
 
 
 def test_a_path_may_hold_braces_inside_quotes() -> None:

@@ -22,6 +22,7 @@ from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
 from hyperv_simulator.repository import Repository
 from hyperv_simulator.request_log import RequestLog
+from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
@@ -82,6 +83,7 @@ class WireHost:
     faults: FaultRules
     requests: RequestLog
     ca_file: Path
+    events: EventSource
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def machine(self, element_name: str) -> CimInstance:
@@ -144,9 +146,11 @@ def serving(folder: Path, **fields: object) -> Iterator[WireHost]:
     service = CimService(repository, Associations(repository, [state_of]), [recorder], host_name=config.name)
     authority = Authority(folder)
     stopping = threading.Event()
+    events = EventSource(repository)
     soap = WsManService(
         HostIdentity(config.name, version.version),
         service,
+        events,
         faults=faults,
         requests=log,
         quotas=config.quotas,
@@ -156,9 +160,10 @@ def serving(folder: Path, **fields: object) -> Iterator[WireHost]:
     winrm = WinRm(config, certificate, soap, lambda: None)
     winrm.start()
     try:
-        yield WireHost(config, repository, recorder, faults, log, authority.ca_file, stopping)
+        yield WireHost(config, repository, recorder, faults, log, authority.ca_file, events, stopping)
     finally:
         stopping.set()
+        soap.close()
         winrm.stop()
 
 

@@ -9,7 +9,7 @@ import requests
 
 from hyperv_simulator.fault_rules import FaultRule
 from tests.simulator.wire.conftest import SERVICE, WireHost
-from tests.simulator.wire.raw import V2, Answer, RawClient, envelope
+from tests.simulator.wire.raw import V2, Answer, RawClient, envelope, selectors
 
 SYSTEM = f"{V2}/Msvm_ComputerSystem"
 
@@ -102,7 +102,8 @@ def test_a_delay_beyond_operation_timeout_is_a_timed_out_fault_and_it_is_done(wi
     wire.faults.add(FaultRule("delay", delay_ms=60_000))
     body = f'<p:DefineSystem_INPUT xmlns:p="{V2}/{SERVICE}"/>'
     timeout = "<w:OperationTimeout>PT0.050S</w:OperationTimeout>"
-    answer = raw.request(f"{V2}/{SERVICE}/DefineSystem", f"{V2}/{SERVICE}", body, headers=timeout)
+    keys = selectors({"CreationClassName": SERVICE})
+    answer = raw.request(f"{V2}/{SERVICE}/DefineSystem", f"{V2}/{SERVICE}", body, selectors=keys, headers=timeout)
     assert answer.fault == ("w:TimedOut", None, "2150858793")
     assert len(wire.recorder.calls) == 1
 

@@ -177,7 +177,7 @@ class TestAddressing:
         assert answer.status == 200
 
     def test_an_unknown_action_is_not_supported(self, raw: RawClient) -> None:
-        answer = raw.request(f"{NS['e']}/Subscribe", SYSTEM)
+        answer = raw.request(f"{NS['e']}/GetStatus", SYSTEM)
         assert answer.fault == ("a:ActionNotSupported", None, "2150858771")
 
     def test_an_action_of_another_class_than_the_uri_is_a_mismatch(self, raw: RawClient) -> None:

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import ProtocolError
-from compute_hyperv.cim.soap import envelope, faults, names, parameters, reading, references, uris, writing
+from compute_hyperv.cim.soap import envelope, eventing, faults, names, parameters, reading, references, uris, writing
+from compute_hyperv.cim.soap.eventing import Renew, Subscribe, Unsubscribe
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue, KeyValue
 
 _W, _N, _A = f"{{{names.WSMAN}}}", f"{{{names.ENUMERATION}}}", f"{{{names.ADDRESSING}}}"
@@ -38,6 +39,7 @@ class RequestHeader:
     :param operation_timeout_s: after how many seconds the host shall answer that it gave up; ``None``: its own limit.
     :param max_envelope_bytes: the largest answer that is wanted; ``None``: the host's limit.
     :param options: of ``w:OptionSet``; ``wmi:X`` becomes the WMI context's ``X`` (MS-WSMV 3.1.4.1.10).
+    :param identifier: of the subscription that a request which was read is about.
     :param must_understand: local names of the header blocks that a request which was read marks as mandatory.
     :param action: of a request that was read; not used for writing, as are the two that follow.
     """
@@ -52,6 +54,7 @@ class RequestHeader:
     resource_uri: str = ""
     selectors: Mapping[str, KeyValue] = field(default_factory=dict)
     must_understand: frozenset[str] = frozenset()
+    identifier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,16 @@ class Enumerate:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Asks for more items of the enumeration that ``context`` names; one, where the client does not say how many."""
+    """Asks for more items of the enumeration that ``context`` names; one, where the client does not say how many.
+
+    :param max_time_s: how long the host may wait for items.
+    """
 
     namespace: str
     class_name: str
     context: str
     max_elements: int = 1
+    max_time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,9 @@ class Identify:
     """Asks who is there."""
 
 
-Request: TypeAlias = Get | Put | Create | Delete | Invoke | Enumerate | Pull | Release | Identify
+Request: TypeAlias = (
+    Get | Put | Create | Delete | Invoke | Enumerate | Pull | Release | Identify | Subscribe | Unsubscribe | Renew
+)
 
 
 def encode_request(request: Request, header: RequestHeader) -> bytes:
@@ -154,9 +163,20 @@ def encode_request(request: Request, header: RequestHeader) -> bytes:
     owner = CimReference(request.class_name, {}, request.namespace)
     if isinstance(request, Enumerate):
         return _message(header, names.ENUMERATE, owner, "n", _enumerate(request))
+    if isinstance(request, Subscribe):
+        return _message(header, names.SUBSCRIBE, owner, "ne", eventing.write_subscribe(request))
+    if isinstance(request, (Unsubscribe, Renew)):
+        action, tag = (names.UNSUBSCRIBE, "Unsubscribe") if isinstance(request, Unsubscribe) else (names.RENEW, "Renew")
+        extra = eventing.write_identifier(request.identifier)
+        return _message(header, action, owner, "e", f"<e:{tag}/>", extra)
     context = f"<n:EnumerationContext>{xml.text(request.context)}</n:EnumerationContext>"
     if isinstance(request, Pull):
-        body = f"<n:Pull>{context}<n:MaxElements>{request.max_elements}</n:MaxElements></n:Pull>"
+        time = (
+            ""
+            if request.max_time_s is None
+            else f"<n:MaxTime>{envelope.write_duration(request.max_time_s)}</n:MaxTime>"
+        )
+        body = f"<n:Pull>{context}{time}<n:MaxElements>{request.max_elements}</n:MaxElements></n:Pull>"
         return _message(header, names.PULL, owner, "n", body)
     return _message(header, names.RELEASE, owner, "n", f"<n:Release>{context}</n:Release>")
 
@@ -180,7 +200,9 @@ def decode_request(data: bytes) -> tuple[RequestHeader, Request]:
         raise invalid.relating_to(message.message_id) from None
 
 
-def _message(header: RequestHeader, action: str, target: CimReference, prefix: str, body: str) -> bytes:
+def _message(
+    header: RequestHeader, action: str, target: CimReference, prefix: str, body: str, extra: str = ""
+) -> bytes:
     uri = xml.text(uris.resource_uri(target.namespace, target.class_name))
     lang = f'xml:lang="{xml.attribute(header.locale)}" s:mustUnderstand="false"'
     parts = [
@@ -204,6 +226,7 @@ def _message(header: RequestHeader, action: str, target: CimReference, prefix: s
             for name, value in header.options.items()
         )
         parts.append(f"<w:OptionSet>{options}</w:OptionSet>")
+    parts.append(extra)
     return envelope.write(f"sa{prefix}wp", "".join(parts), body)
 
 
@@ -237,6 +260,7 @@ def _header(message: envelope.Envelope) -> RequestHeader:
         action=message.action,
         resource_uri=header.findtext(f"{_W}ResourceURI", "").strip(),
         selectors=references.read_selectors(header.find(f"{_W}SelectorSet")),
+        identifier=eventing.read_identifier(header),
         must_understand=frozenset(
             xml.local_name(block.tag) for block in header if block.get(_MUST_UNDERSTAND) in ("true", "1")
         ),
@@ -251,6 +275,9 @@ def _request(message: envelope.Envelope, header: RequestHeader) -> Request:
     reader = _READERS.get(header.action)
     if reader is not None:
         return reader(target, message.body)
+    if header.action in (names.UNSUBSCRIBE, names.RENEW):
+        kind = Unsubscribe if header.action == names.UNSUBSCRIBE else Renew
+        return kind(target.namespace, target.class_name, header.identifier)
     uri, _, method = header.action.rpartition("/")
     if uri.lower() != header.resource_uri.lower() or not method:
         of_a_class = uri.lower().startswith((uris.WMI, uris.DMTF))
@@ -294,10 +321,12 @@ def _read_enumerate(target: CimReference, body: xml.Element | None) -> Enumerate
 
 def _read_pull(target: CimReference, body: xml.Element | None) -> Pull:
     element = _required(body)
+    longest = element.findtext(f"{_N}MaxTime")
     return Pull(
         target.namespace,
         target.class_name,
         context=_context(element),
+        max_time_s=envelope.read_duration(longest) if longest else None,
         max_elements=_number(element.findtext(f"{_N}MaxElements") or "1"),
     )
 
@@ -331,4 +360,5 @@ _READERS: dict[str, Callable[[CimReference, xml.Element | None], Request]] = {
     names.ENUMERATE: _read_enumerate,
     names.PULL: _read_pull,
     names.RELEASE: _read_release,
+    names.SUBSCRIBE: eventing.read_subscribe,
 }

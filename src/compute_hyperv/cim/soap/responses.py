@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import ProtocolError
-from compute_hyperv.cim.soap import envelope, faults, names, parameters, reading, references, uris, writing
+from compute_hyperv.cim.soap import envelope, eventing, faults, names, parameters, reading, references, uris, writing
+from compute_hyperv.cim.soap.eventing import SubscribeResponse, UnsubscribeResponse
 from compute_hyperv.cim.soap.reading import ClassHint
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 
@@ -124,6 +125,8 @@ Response: TypeAlias = (
     | PullResponse
     | ReleaseResponse
     | IdentifyResponse
+    | SubscribeResponse
+    | UnsubscribeResponse
 )
 
 
@@ -178,6 +181,8 @@ def decode_response(data: bytes, *, answers: str = "", hint: ClassHint | None = 
         return PullResponse(*_sequence(body, hint))
     if body.tag == f"{_X}ResourceCreated":
         return CreateResponse(references.read(body))
+    if body.tag == f"{{{names.EVENTING}}}SubscribeResponse":
+        return eventing.read_subscribe_response(body)
     if xml.local_name(body.tag) == "IdentifyResponse":
         texts = {name: _child_text(body, tag) for name, tag in _IDENTITY.items()}
         profiles = (each.text or "" for each in body.iter(f"{{{names.IDENTITY}}}SecurityProfileName"))
@@ -216,6 +221,10 @@ def _encoded(response: Response) -> tuple[str, str, str]:
         return f"{names.ENUMERATE}Response", "sanw", _enumerate(response)
     if isinstance(response, PullResponse):
         return f"{names.PULL}Response", "sanw", _pull(response)
+    if isinstance(response, SubscribeResponse):
+        return f"{names.SUBSCRIBE}Response", "sanwe", eventing.write_subscribe_response(response)
+    if isinstance(response, UnsubscribeResponse):
+        return f"{names.UNSUBSCRIBE}Response", "sawe", ""
     return f"{names.RELEASE}Response", "sanw", ""
 
 
@@ -260,6 +269,8 @@ def _empty(action: str) -> Response:
         return PutResponse()
     if action == f"{names.RELEASE}Response":
         return ReleaseResponse()
+    if action == f"{names.UNSUBSCRIBE}Response":
+        return UnsubscribeResponse()
     raise ProtocolError(f"The answer with action {action!r} is empty.")
 
 
