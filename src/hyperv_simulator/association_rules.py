@@ -171,6 +171,7 @@ class AssociationRules:
             lambda element: [job for _, job, _ in self._effects(element=self._repository.reference_of(element))],
             lambda job: [element for element, _, _ in self._effects(job=self._repository.reference_of(job))],
             self._effect_properties,
+            all_lefts=self._affected,
         )
 
     def _component_row(self, class_name: str) -> Association:
@@ -300,6 +301,7 @@ class AssociationRules:
             "CIM_Capabilities",
             self._templates.capabilities_of,
             self._templates.element_of,
+            all_lefts=self._templates.elements,
         )
         yield Association(
             "Msvm_SettingsDefineCapabilities",
@@ -426,6 +428,11 @@ class AssociationRules:
             left, right = self._repository.find(affected), self._repository.find(affecting)
             if left is not None and right is not None:
                 yield left, right, effect
+
+    def _affected(self) -> Iterable[CimInstance]:
+        references = dict.fromkeys(affected for affected, _, _ in self._jobs.effects())
+        found = (self._repository.find(reference) for reference in references)
+        return [item for item in found if item is not None]
 
     def _effect_properties(self, left: CimInstance, right: CimInstance) -> Mapping[str, CimValue]:
         element = self._repository.reference_of(left)

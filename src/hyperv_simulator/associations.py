@@ -29,6 +29,7 @@ class Association:
     :param left_role: the reference property of the left end, ``right_role`` that of the right one.
     :param left_class: what stands at the left end (derived classes too).
     :param properties: what a link holds besides its ends.
+    :param all_lefts: where every link starts; without it, at every instance of the left class.
     """
 
     class_name: str
@@ -40,6 +41,7 @@ class Association:
     lefts_of: Walk
     properties: LinkProperties = lambda _left, _right: {}
     namespace: str = DEFAULT_NAMESPACE
+    all_lefts: Callable[[], Iterable[CimInstance]] | None = None
 
 
 class Associations:
@@ -57,9 +59,13 @@ class Associations:
         """Every link of a class and of those derived from it."""
         found = []
         for association in self._of_class(cls.namespace, cls.name):
-            for left in self._repository.instances(association.left_class, association.namespace):
+            lefts = association.all_lefts or self._lefts_of_class(association)
+            for left in lefts():
                 found += [self._link(association, left, right) for right in association.rights_of(left)]
         return found
+
+    def _lefts_of_class(self, association: Association) -> Callable[[], Iterable[CimInstance]]:
+        return lambda: self._repository.instances(association.left_class, association.namespace)
 
     def references(self, instance: CimInstance, result_class: str, role: str) -> list[CimInstance]:
         """The links that lead to or from an instance (REFERENCES OF)."""

@@ -58,6 +58,9 @@ _NOT_BEFORE: Mapping[str, int] = {
     "msvm_syntheticethernetportsettingdata.devicenamingenabled": 2016,
 }
 
+# Failover clustering is a feature that a fresh host lacks; Hyper-V's first namespace went with 2012 R2.
+_NOT_INSTALLED = frozenset({"root/mscluster", "root/hypervcluster/v2", "root/virtualization"})
+
 
 class HostCatalogue:
     """``schema.Catalogue`` narrowed to one release. Finds what the release has, raises NotFound for the rest."""
@@ -68,6 +71,9 @@ class HostCatalogue:
         self._names: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def has_namespace(self, namespace: str) -> bool:
+        """Whether the host has the namespace: those of features that are not installed are not there."""
+        if schema.normalize_namespace(namespace) in _NOT_INSTALLED:
+            return False
         return schema.normalize_namespace(namespace) in self._schema.namespaces()
 
     def find(self, namespace: str, class_name: str) -> CimClass:

@@ -65,6 +65,13 @@ class Templates:
             )
         return ()
 
+    def elements(self) -> Iterable[CimInstance]:
+        """Everything that has capabilities."""
+        return [
+            *self._repository.instances("CIM_ResourcePool"),
+            *self._repository.instances("Msvm_VirtualSystemManagementService"),
+        ]
+
     def element_of(self, capabilities: CimInstance) -> Iterable[CimInstance]:
         if capabilities.class_name == "Msvm_VirtualSystemManagementCapabilities":
             return self._repository.instances("Msvm_VirtualSystemManagementService")

@@ -194,3 +194,9 @@ class TestMethods:
         with pytest.raises(SoapFault) as excinfo:
             client.service.put(machine, client.service.get(machine))
         assert excinfo.value.innermost_code == 0x80041024
+
+
+def test_a_host_without_failover_clustering_has_no_namespace_for_it(client: Client) -> None:
+    with pytest.raises(SoapFault) as excinfo:
+        client.query("select * from MSCluster_Cluster", "root/MSCluster")
+    assert excinfo.value.innermost_code == 0x8004100E

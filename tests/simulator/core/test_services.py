@@ -277,6 +277,12 @@ class TestJobs:
         assert link.get("AffectingElement") == outputs["Job"]
         assert link.get("ElementEffects") == [0]
 
+    def test_all_links_between_jobs_and_what_they_affect_can_be_listed(self, client: Client) -> None:
+        for name in ("a", "b"):
+            client.change_state(client.define(name), START)
+        links = client.service.enumerate("root/virtualization/v2", "Msvm_AffectedJobElement")
+        assert len(links) == 2
+
 
 class TestWindowsServices:
     def test_a_service_is_started_and_stopped(self, client: Client) -> None:
