@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from smbprotocol.connection import Connection, SigningAlgorithms
 
 from compute_hyperv.cim.errors import AccessDenied, InvalidRequest, NotFound, TimedOut, Unreachable
 from compute_hyperv.host import files as files_module
@@ -24,7 +25,7 @@ from compute_hyperv.host.errors import (
     ShareMissing,
 )
 from compute_hyperv.host.files import Files
-from compute_hyperv.host.smb import bulk, handles
+from compute_hyperv.host.smb import handles
 from compute_hyperv.host.smb.connection import SmbConnection
 from compute_hyperv.host.smb.handles import Handle
 from compute_hyperv.host.smb.pool import SmbPool
@@ -32,12 +33,6 @@ from tests.host.conftest import FileServer
 from tests.host.proxy import Proxy
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def bulk_from_1_mib(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small uploads take the way of large ones."""
-    monkeypatch.setattr(files_module, "_BULK_FROM_BYTES", MIB)
 
 
 @pytest.fixture
@@ -103,7 +98,6 @@ def test_nothing_but_the_file_is_left(files: Files, folder: str) -> None:
     assert [entry.name for entry in files.list(folder)] == ["x"]
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
 def test_a_large_file_is_uploaded_whole_and_alone(
     files: Files, folder: str, local_file: Path, file_server: FileServer
 ) -> None:
@@ -114,26 +108,41 @@ def test_a_large_file_is_uploaded_whole_and_alone(
     assert seen[-1] == (local_file.stat().st_size, local_file.stat().st_size)
 
 
-def test_a_small_file_is_uploaded_without_a_child_process(
-    files: Files, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
-    local = tmp_path / "x"
-    local.write_bytes(b"abc")
-    files.upload(local, folder + r"\x")
-    assert files.read(folder + r"\x") == b"abc"
-
-
-@pytest.mark.usefixtures("bulk_from_1_mib")
-def test_without_libsmbclient_large_files_are_uploaded_all_the_same(
-    files: Files, folder: str, local_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "available", lambda: False)
+def test_an_encrypted_session_uploads_as_well(file_server: FileServer, folder: str, local_file: Path) -> None:
+    pool = SmbPool(file_server.endpoint(encrypt=True))
+    files = Files(pool)
     files.upload(local_file, folder + r"\x")
     assert files.read(folder + r"\x") == local_file.read_bytes()
+    pool.close()
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
+@pytest.mark.parametrize("algorithm", [SigningAlgorithms.AES_GMAC, SigningAlgorithms.AES_CMAC])
+def test_both_ways_of_signing_are_right(
+    file_server: FileServer, folder: str, local_file: Path, algorithm: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server closes the connection on a wrong signature."""
+    real = Connection.connect
+    monkeypatch.setattr(
+        Connection, "connect", lambda self, **named: real(self, preferred_signing_algos=[algorithm], **named)
+    )
+    pool = SmbPool(file_server.endpoint())
+    with pool.connection(file_server.config.address) as connection:
+        assert connection.wire.signing_algorithm_id == algorithm
+    Files(pool).upload(local_file, folder + r"\x")
+    assert file_server.local(folder + r"\x").read_bytes() == local_file.read_bytes()
+    pool.close()
+
+
+def test_a_file_that_is_all_hole_arrives_in_its_size(
+    files: Files, folder: str, tmp_path: Path, file_server: FileServer
+) -> None:
+    local = tmp_path / "hole"
+    with local.open("wb") as file:
+        file.truncate(5 * MIB + 1)
+    files.upload(local, folder + r"\x")
+    assert file_server.local(folder + r"\x").read_bytes() == bytes(5 * MIB + 1)
+
+
 def test_holes_are_not_sent_and_read_as_zeros(
     files: Files, folder: str, tmp_path: Path, file_server: FileServer
 ) -> None:
@@ -166,7 +175,6 @@ def test_a_copy_between_two_servers_is_refused(files: Files, folder: str) -> Non
 # --- what an interrupted attempt leaves
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
 def test_what_the_callers_progress_raises_ends_the_upload_and_nothing_is_left(
     files: Files, folder: str, local_file: Path
 ) -> None:
@@ -178,7 +186,6 @@ def test_what_the_callers_progress_raises_ends_the_upload_and_nothing_is_left(
     assert files.list(folder) == []
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
 @pytest.mark.parametrize("by", ["upload", "write", "copy"])
 def test_left_overs_of_an_interrupted_attempt_are_removed_by_the_next(
     files: Files, folder: str, local_file: Path, file_server: FileServer, by: str
@@ -207,7 +214,6 @@ def test_what_another_process_is_uploading_right_now_stays(files: Files, folder:
     assert len(files.list(folder)) == 2
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
 def test_a_failed_upload_leaves_the_old_content(files: Files, folder: str, tmp_path: Path) -> None:
     files.write(folder + r"\x", b"old")
     local = tmp_path / "local"
@@ -369,27 +375,6 @@ def test_the_password_is_in_no_text(file_server: FileServer) -> None:
     assert file_server.config.password not in repr(file_server.endpoint())
 
 
-def test_the_password_of_an_upload_is_on_no_command_line(
-    files: Files,
-    folder: str,
-    local_file: Path,
-    file_server: FileServer,
-    bulk_from_1_mib: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    started: list[object] = []
-    real = subprocess.Popen
-
-    def spy(*arguments: object, **named: object) -> object:
-        started.append((arguments, named))
-        return real(*arguments, **named)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(bulk.subprocess, "Popen", spy)
-    files.upload(local_file, folder + r"\x")
-    assert started
-    assert file_server.config.password not in repr(started)
-
-
 def test_no_server_at_all_is_unreachable(file_server: FileServer) -> None:
     pool = SmbPool(file_server.endpoint(port=446))
     with pytest.raises(Unreachable, match="firewall"):
@@ -426,14 +411,12 @@ def test_a_server_that_falls_silent_ends_in_a_timeout(file_server: FileServer, f
     pool.close()
 
 
-@pytest.mark.usefixtures("bulk_from_1_mib")
 def test_an_upload_to_a_server_that_falls_silent_ends_in_a_timeout(
-    file_server: FileServer, folder: str, proxy: Proxy, local_file: Path, monkeypatch: pytest.MonkeyPatch
+    file_server: FileServer, folder: str, proxy: Proxy, local_file: Path
 ) -> None:
     pool = SmbPool(file_server.endpoint(port=proxy.port, timeout_s=1.0))
     files = Files(pool, patience_s=0.5)
     proxy.stall_after(5 * MIB)
-    monkeypatch.setattr(bulk, "_STALL_GRACE_S", 1.0)
     with pytest.raises((TimedOut, Unreachable)):
         files.upload(local_file, folder + r"\x")
     proxy.go_on()

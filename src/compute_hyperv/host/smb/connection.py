@@ -68,6 +68,19 @@ class _BoundedConnection(Connection):  # type: ignore[misc]
                         raise
             time.sleep(0.01)  # answers of other threads bring credits back
 
+    def send_parts(self, parts: list[memoryview]) -> None:
+        """Send a finished message that lies in several pieces, without putting them together first."""
+        self._check_worker_running()
+        length = sum(len(part) for part in parts)
+        rest = [memoryview(struct.pack(">I", length)), *parts]  # Direct TCP, [MS-SMB2] 2.1
+        with self.transport._sock_lock:
+            while rest:
+                sent = self.transport._sock.sendmsg(rest)
+                while rest and sent >= len(rest[0]):
+                    sent -= len(rest.pop(0))
+                if sent:
+                    rest[0] = rest[0][sent:]
+
     @property
     def listening(self) -> bool:
         """Whether smbprotocol still waits for answers; it ends that, and says nothing, when the server hangs up."""

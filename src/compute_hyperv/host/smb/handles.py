@@ -6,7 +6,9 @@ Everything here raises smbprotocol's errors; callers stand inside ``SmbConnectio
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -60,6 +62,7 @@ from smbprotocol.open import (
 from compute_hyperv.host.model import FileEntry, VolumeSpace
 from compute_hyperv.host.paths import SmbPath
 from compute_hyperv.host.smb.connection import SmbConnection
+from compute_hyperv.host.smb.stream import WriteStream
 
 READ = FilePipePrinterAccessMask.GENERIC_READ
 WRITE = FilePipePrinterAccessMask.GENERIC_WRITE | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
@@ -81,7 +84,7 @@ FOLDER = CreateOptions.FILE_DIRECTORY_FILE
 ITSELF = CreateOptions.FILE_OPEN_REPARSE_POINT  # a link is the link, not what it points to
 DELETE_ON_CLOSE = CreateOptions.FILE_DELETE_ON_CLOSE
 
-PAYLOAD = 1024 * 1024  # per read or write: 16 credits, which every server grants
+PAYLOAD = 1024 * 1024  # per read: 16 credits, which every server grants
 COPY_CHUNK = 1024 * 1024  # Windows' limits for one FSCTL_SRV_COPYCHUNK: 1 MiB per chunk,
 COPY_CHUNKS = 16  # 16 MiB in all ([MS-SMB2] 3.3.3, ServerSideCopyMaxDataSize)
 
@@ -110,6 +113,7 @@ class Handle:
         options: int = 0,
         attributes: int = FileAttributes.FILE_ATTRIBUTE_NORMAL,
     ) -> None:
+        self._connection = connection
         self._wire = connection.wire
         self._tree = connection.tree(path.share)
         self._open = Open(self._tree, path.rest)
@@ -122,7 +126,7 @@ class Handle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._wire.transport.connected and still_answers(error):
+        if self._connection.usable and still_answers(error):
             self._open.close()
 
     # What the server said about the file when it was opened.
@@ -158,10 +162,16 @@ class Handle:
         data: bytes = self._open.read(offset, length)
         return data
 
-    def write(self, data: bytes | memoryview, offset: int) -> None:
-        done = 0
-        while done < len(data):
-            done += self._open.write(bytes(data[done : done + PAYLOAD]), offset + done)
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[WriteStream]:
+        """A way to write much; everything is written when the block ends without an error."""
+        stream = WriteStream(self._connection, self._open)
+        try:
+            yield stream
+            stream.finish()
+        except BaseException as exc:
+            stream.abandon(wait=still_answers(exc))
+            raise
 
     def set_size(self, size_bytes: int) -> None:
         information = FileEndOfFileInformation()

@@ -6,7 +6,6 @@ becomes a plain FileError with the code.
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 
 from compute_hyperv.cim import errors as cim_errors
@@ -97,28 +96,6 @@ _MEANINGS: dict[int, _Meaning] = {
     0xC000014B: _GONE_PIPE,  # PIPE_BROKEN
 }
 
-# What libsmbclient's map_errno_from_nt_status makes of the same codes.
-_BY_ERRNO: dict[int, int] = {
-    errno.ENOENT: 0xC0000034,
-    errno.EEXIST: 0xC0000035,
-    errno.EBUSY: 0xC0000043,
-    errno.ETXTBSY: 0xC0000043,
-    errno.EACCES: 0xC0000022,
-    errno.EPERM: 0xC0000022,
-    errno.ENODEV: 0xC00000CC,
-    errno.ENOSPC: 0xC000007F,
-    errno.EDQUOT: 0xC0000044,
-    errno.EINVAL: 0xC0000033,
-    errno.ENAMETOOLONG: 0xC0000106,
-    errno.EISDIR: 0xC00000BA,
-    errno.ENOTDIR: 0xC0000103,
-    errno.ECONNRESET: 0xC000020D,
-    errno.ECONNABORTED: 0xC000020D,
-    errno.EPIPE: 0xC000020D,
-}
-
-_LOST_ERRNOS = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
-
 
 def error_of(status: int, what: str, path: str, *, detail: str = "") -> cim_errors.CimError:
     """The error for an NTSTATUS.
@@ -135,12 +112,3 @@ def error_of(status: int, what: str, path: str, *, detail: str = "") -> cim_erro
     if issubclass(meaning.error, errors.FileError):
         return meaning.error(message, path=path, remedy=meaning.remedy, code=status)
     return meaning.error(message, remedy=meaning.remedy, code=status)
-
-
-def error_of_errno(number: int, what: str, path: str, *, detail: str = "") -> cim_errors.CimError:
-    """The error for an errno that libsmbclient gave."""
-    if number == errno.ETIMEDOUT:
-        return cim_errors.TimedOut(f"{what} {path} failed: the server does not answer.")
-    if number in _LOST_ERRNOS:
-        return cim_errors.Unreachable(f"{what} {path} failed: {detail or 'no connection'}.")
-    return error_of(_BY_ERRNO.get(number, 0), what, path, detail=detail)
