@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 
 class Display:
@@ -16,6 +17,7 @@ class Display:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
+        self._spinner = Spinner("dots")
         self._running: dict[str, float] = {}
         self._lock = Lock()
         self._started_at = time.monotonic()
@@ -58,17 +60,19 @@ class Display:
                 del self._running[what]
                 if check:
                     self.passed, self.failed = self.passed + (not failed), self.failed + failed
-                mark = "[red]✗[/red]" if failed else "[green]✓[/green]"
-                self.console.print(f"  {mark} [dim]{took_s:6.1f} s[/dim]  ", end="")
-                self.console.print(what, markup=False)
-                for remark in remarks:
-                    for line in remark.splitlines():
-                        self.console.print(f"              {line}", markup=False, style="cyan")
+            # Printed without the lock: the live display holds the console's and asks for ours.
+            line = Text.assemble(
+                "  ", ("✗", "red") if failed else ("✓", "green"), (f" {took_s:6.1f} s", "dim"), f"  {what}"
+            )
+            for remark in remarks:
+                line.append("".join(f"\n{' ' * 14}{part}" for part in remark.splitlines()), "cyan")
+            self.console.print(line)
 
     def _running_steps(self) -> Table:
         table = Table.grid(padding=(0, 1))
         now = time.monotonic()
         with self._lock:
-            for what, started_at in self._running.items():
-                table.add_row(Spinner("dots"), f"[dim]{now - started_at:6.1f} s[/dim]", what)
+            running = list(self._running.items())
+        for what, started_at in running:
+            table.add_row(self._spinner, f"[dim]{now - started_at:6.1f} s[/dim]", what)
         return table

@@ -22,10 +22,10 @@ main() {
     fi
     mkdir -p .state
     : > $LOG
-    step "system packages" install_system_packages
+    step "system packages" system_packages
     # python3 itself may have come with them
     python=$(find_python)
-    step "Python packages" install_python_packages "$python"
+    step "Python packages" python_packages "$python"
     fingerprint "$python" > $STAMP
 }
 
@@ -38,19 +38,20 @@ find_python() {
     local candidate
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
         if [ -n "$candidate" ] && command -v "$candidate" > /dev/null \
-            && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+            && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
             command -v "$candidate"
             return
         fi
     done
 }
 
-# step NAME COMMAND...: runs it with its output in the log, shows the time it took, and the log's end if it failed.
+# step NAME FUNCTION ARGUMENTS...: runs the function in a shell of its own, where any failing command ends it (inside an
+# `if`, bash would ignore that), with its output in the log. Shows the time it took, and the log's end if it failed.
 step() {
     local name=$1 started=$SECONDS
     shift
     printf '  … %s (log: %s)\n' "$name" $LOG
-    if ! "$@" >> $LOG 2>&1; then
+    if ! bash tools/setup.sh "$@" >> $LOG 2>&1; then
         printf '%s failed; the end of %s:\n' "$name" $LOG >&2
         tail -n 25 $LOG >&2
         exit 1
@@ -62,9 +63,8 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-install_system_packages() (
-    set -e
-    missing=()
+system_packages() {
+    local missing=()
     for package in $(sed 's/[#[].*//' bindep.txt); do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
@@ -72,7 +72,7 @@ install_system_packages() (
     if [ ${#missing[@]} -gt 0 ] || [ -z "$(apt-cache show --no-all-versions linux-image-cloud-amd64 linux-image-virtual 2>/dev/null)" ]; then
         as_root apt-get -q update
     fi
-    [ ${#missing[@]} -gt 0 ] || exit 0
+    [ ${#missing[@]} -gt 0 ] || return 0
     echo "installing ${missing[*]}"
     # Databases and the like must not start as services of the system: ours are processes of the demo.
     if [ ! -e /usr/sbin/policy-rc.d ]; then
@@ -82,11 +82,10 @@ install_system_packages() (
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
         -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0 "${missing[@]}"
-)
+}
 
-install_python_packages() (
-    set -e
-    python=$1
+python_packages() {
+    local python=$1 pip requirement job
     if [ -z "$python" ]; then
         echo "no Python 3.11 or later found; set PYTHON to one"
         exit 1
@@ -98,9 +97,12 @@ install_python_packages() (
     fi
     pip="$VENV/bin/python -m pip --disable-pip-version-check -q"
     mkdir -p $WHEELS
+    # Jobs in the background do not hear Ctrl-C.
+    trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
     # Thin wrappers around C libraries: compiling them well takes three times as long as compiling them.
     for requirement in $(grep -E "$COMPILED" constraints.txt); do
-        ls $WHEELS/"${requirement/==/-}"-*.whl > /dev/null 2>&1 && continue
+        # wheels' names are in lower case
+        compgen -G "$WHEELS/$(tr A-Z a-z <<< "${requirement/==/-}")-*.whl" > /dev/null && continue
         CFLAGS="-O0 -g0" $pip wheel --no-deps -w $WHEELS "$requirement" &
     done
     # constraints.txt is complete, so nothing has to be resolved.
@@ -109,6 +111,6 @@ install_python_packages() (
     $pip install --find-links $WHEELS -c constraints.txt -e '.[all]'
     $VENV/bin/python -m compileall -q -j 0 $VENV/lib > /dev/null || true  # some packages ship templates named .py
     $pip check
-)
+}
 
-main
+"${@:-main}"
