@@ -33,6 +33,7 @@ from compute_hyperv.cim.pool import ConnectionPool
 from compute_hyperv.cim.soap import envelope, faults, responses
 from compute_hyperv.cim.soap import requests as asked
 from compute_hyperv.cim.soap.reading import ClassHint
+from compute_hyperv.cim.subscription import Subscription
 from compute_hyperv.cim.transport import Transport, WinRmTransport
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimValue
 
@@ -114,9 +115,8 @@ class CimSession:
 
     def __init__(self, endpoint: Endpoint, *, transport_factory: Callable[[], Transport] | None = None) -> None:
         self._endpoint = endpoint
-        self._connections = ConnectionPool(
-            transport_factory or (lambda: WinRmTransport(endpoint)), endpoint.connections
-        )
+        self._make_transport: Callable[[], Transport] = transport_factory or (lambda: WinRmTransport(endpoint))
+        self._connections = ConnectionPool(self._make_transport, endpoint.connections)
         self._count_lock = threading.Lock()
         self._requests = 0
 
@@ -216,6 +216,15 @@ class CimSession:
         """Raises NotFound where it does not exist."""
         what = f"Deleting {_describe(reference)}"
         self._exchange(asked.Delete(reference), what, self._deadline(timeout_s), repeat=False)
+
+    def subscribe(self, query: wql.Query, *, namespace: str | None = None, heartbeat_s: float = 60.0) -> Subscription:
+        """Events from now on (``wql.events_of``); what may have been missed later on is told by a ``Gap``.
+
+        :param heartbeat_s: how often the host is asked again at the latest; who does not fetch events for as long loses
+            the subscription.
+        """
+        where = namespace or query.namespace or DEFAULT_NAMESPACE
+        return Subscription(self._endpoint, self._make_transport, query, where, heartbeat_s)
 
     def close(self) -> None:
         """Closes the connections. Operations that run come to their end; new ones are refused."""

@@ -47,6 +47,9 @@ class Transport(Protocol):
 
     def close(self) -> None: ...
 
+    def interrupt(self) -> None:
+        """Ends a send that another thread waits for; it raises SendFailed."""
+
 
 class WinRmTransport:
     """The transport to a real host, or to a simulated one. Nothing is sent before the first message."""
@@ -77,6 +80,9 @@ class WinRmTransport:
         self._http = None
         self._established = False
         self._connections.clear()
+
+    def interrupt(self) -> None:
+        self._cut_connections()
 
     def _exchange(self, message: bytes, timeout_s: float) -> bytes:
         cut_off = threading.Event()
