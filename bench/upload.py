@@ -17,7 +17,7 @@ from bench.measurements import Budget, Measurement
 from bench.simulated import PASSWORD, SMB_PORT, USERNAME, connect, simulated_hosts
 
 _BYTES = 512 << 20
-_PAIRS = 5
+_PAIRS = 9
 _FOLDER = r"C:\bench"
 
 
