@@ -16,8 +16,6 @@ from hyperv_simulator.windows import WindowsVersion
 
 _SINCE_RELEASE: Mapping[str, int] = {"": 0, "23h2": 2025}
 
-_VIRTUALIZATION = "root/virtualization/v2"
-
 # Class, or Class.Property, of root/virtualization/v2 -> the first Windows Server release that has it.
 _NOT_BEFORE: Mapping[str, int] = {
     "msvm_serialportsettingdata": 2016,

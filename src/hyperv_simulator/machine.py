@@ -72,6 +72,7 @@ class Machine:
         self._host = host
         self._guest: Guest | None = None
         self._changing: Transition | None = None
+        self._is_claimed = False
         self._started_at = 0.0
         self._stopping_asked = False
 
@@ -79,12 +80,12 @@ class Machine:
 
     @property
     def is_changing(self) -> bool:
-        return self._changing is not None
+        return self._changing is not None or self._is_claimed
 
     @property
     def is_on(self) -> bool:
         """It holds memory and files: running, paused, or on the way there or back."""
-        return self.state in (State.RUNNING, State.PAUSED) or self._changing is not None
+        return self.state in (State.RUNNING, State.PAUSED) or self.is_changing
 
     @property
     def guest(self) -> Guest | None:
@@ -114,7 +115,7 @@ class Machine:
             raise Refused(INVALID_PARAMETER, f"state {requested}")
         with self.lock:
             transition = TRANSITIONS.get((self.state, requested))
-            if transition is None or self._changing is not None:
+            if transition is None or self.is_changing:
                 raise Refused(INVALID_STATE, f"{requested} while {self.state.name}")
             self._changing = transition
             self._show(transition.passing)
@@ -130,6 +131,20 @@ class Machine:
             origin=("Msvm_ComputerSystem", "RequestStateChange"),
             on_failure=self._stay,
         )
+
+    def claim(self) -> None:
+        """Keeps every state change away, because the machine is about to be destroyed.
+
+        :raises Refused: 32775: it is on, or another change is under way.
+        """
+        with self.lock:
+            if self.is_on:
+                raise Refused(INVALID_STATE, "the machine is on")
+            self._is_claimed = True
+
+    def unclaim(self) -> None:
+        """The machine stays after all."""
+        self._is_claimed = False
 
     def shut_down(self) -> bool:
         """Asks the guest to shut down; False where a request is under way already."""

@@ -93,15 +93,12 @@ class VirtualSystemManagementProvider(Provider):
 
     def _destroy(self, call: Call) -> Outputs:
         machine = self._machines.of(call.target_of("AffectedSystem"))
-        with machine.lock:
-            # Documented precondition: off or saved (hyperv-ops 1).
-            if machine.is_on:
-                raise Refused(INVALID_STATE, "the machine is on")
+        machine.claim()  # documented precondition: off or saved (hyperv-ops 1)
 
         def destroy(_: JobControl) -> None:
             self._machines.destroy(machine)
 
-        return self._start(call, _DESTROYING, destroy, machine)
+        return self._start(call, _DESTROYING, destroy, machine, on_failure=machine.unclaim)
 
     def _modify_system(self, call: Call) -> Outputs:
         machine: Machine | None = None
@@ -176,7 +173,14 @@ class VirtualSystemManagementProvider(Provider):
 
     # Inside
 
-    def _start(self, call: Call, kind: JobKind, work: Callable[[JobControl], None], machine: Machine) -> Outputs:
+    def _start(
+        self,
+        call: Call,
+        kind: JobKind,
+        work: Callable[[JobControl], None],
+        machine: Machine,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> Outputs:
         return job_started(
             self._jobs.start(
                 kind,
@@ -184,6 +188,7 @@ class VirtualSystemManagementProvider(Provider):
                 user=call.caller.user,
                 affected=machine.reference,
                 origin=(self.class_name, call.method),
+                on_failure=on_failure,
             )
         )
 

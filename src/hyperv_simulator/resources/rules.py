@@ -7,12 +7,11 @@ Rule 2: the texts of a failed modification are Hyper-V's own frame: "Failed to m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.paths import format_path, parse_path
-from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.machine import Machine
 from hyperv_simulator.machine_settings import SettingsFactory
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
@@ -125,8 +124,3 @@ def modify_failed(machine: Machine, what: str, why: str, code: int = INVALID_PAR
         code=code,
         machine_id=machine.machine_id,
     )
-
-
-def reference_keys(reference: CimReference) -> Mapping[str, str]:
-    """The text keys of a reference by lower-case name."""
-    return {name.lower(): value for name, value in reference.keys.items() if isinstance(value, str)}

@@ -312,6 +312,19 @@ class TestDestruction:
         client.change_state(machine, START)
         assert client.refused(client.management, "DestroySystem", AffectedSystem=machine) == 32775
 
+    def test_a_machine_that_is_being_destroyed_does_not_start(self, client: Client, machine: CimReference) -> None:
+        with client.inside.repository.lock:  # holds the job up
+            outputs = client.call(client.management, "DestroySystem", AffectedSystem=machine)
+            assert client.refused(machine, "RequestStateChange", RequestedState=START) == 32775
+            assert client.refused(client.management, "DestroySystem", AffectedSystem=machine) == 32775
+        assert client.ended_job(outputs).get("JobState") == 7
+
+    def test_a_destruction_that_is_made_to_fail_leaves_the_machine_usable(self, make_host: MakeHost) -> None:
+        client = make_host(rules=FaultRules([FaultRule("job-error", method="DestroySystem", code=32768, message="no")]))
+        machine = client.define()
+        client.failed(client.management, "DestroySystem", AffectedSystem=machine)
+        client.change_state(machine, START)
+
     def test_disks_stay(self, client: Client, machine: CimReference, tmp_path: Path) -> None:
         path = client.create_disk("C:\\kept.vhdx")
         client.add_disk(machine, path)
