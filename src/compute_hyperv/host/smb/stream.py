@@ -24,8 +24,8 @@ from smbprotocol.open import Open, SMB2WriteRequest
 
 from compute_hyperv.host.smb.connection import SmbConnection
 
-BLOCK = 1024 * 1024  # per request
-_WINDOW = 8  # requests under way
+BLOCK = 2 * 1024 * 1024  # per request
+_WINDOW = 16  # requests under way, as far as the server grants credits
 _CREDIT = 64 * 1024  # bytes that one credit pays for
 
 # structure size, credit charge, status, command, credits asked for, flags, next command, message, reserved, tree,
