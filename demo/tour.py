@@ -26,8 +26,8 @@ FLAVOR_RAM_MB = 256
 CIDR = "10.20.0.0/24"
 VLANS = {"blue": 101, "green": 102}
 
-# Terminal control sequences, and carriage returns.
-CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\r")
+# Terminal control sequences, which Nova has robbed of their escape characters, and carriage returns.
+CONTROL = re.compile(r"\x1b?\[(?:[0-9;]+|=3)[A-Za-z]|\r")
 
 # A guest gives up on a neighbour after this time, counted from its own start.
 PING_TIMEOUT_S = 15
