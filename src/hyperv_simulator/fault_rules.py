@@ -29,6 +29,7 @@ Action = Literal[
     "subscribe",
     "unsubscribe",
     "renew",
+    "shell",
 ]
 
 

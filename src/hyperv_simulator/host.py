@@ -146,7 +146,7 @@ class SimulatedHost:
         config = self.config
         self._events = EventSource(inside.repository)
         self._service = service = WsManService(
-            HostIdentity(config.name, RELEASES[config.version].version, config.allow_basic),
+            HostIdentity(config.name, RELEASES[config.version].version, config.allow_basic, config.address),
             inside.service,
             self._events,
             faults=self.faults,

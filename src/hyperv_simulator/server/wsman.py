@@ -25,6 +25,7 @@ from compute_hyperv.cim.soap.requests import (
     Get,
     Identify,
     Invoke,
+    OtherRequest,
     Pull,
     Put,
     Release,
@@ -52,6 +53,8 @@ from hyperv_simulator.server.eventing.operations import Eventing
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.operations import OpenOperations, RequestLimit
+from hyperv_simulator.server.winrs.commands import Commands
+from hyperv_simulator.server.winrs.operations import WinRs
 from hyperv_simulator.service import Caller, CimService
 
 _log = logging.getLogger(__name__)
@@ -104,12 +107,14 @@ class HostIdentity:
 
     :param name: computer name, the ``Machine`` of every fault.
     :param os_version: ``10.0.20348``.
+    :param address: IPv4 address of its first adapter.
     :param allow_basic: Basic is among the security profiles that Identify names.
     """
 
     name: str
     os_version: str
     allow_basic: bool = False
+    address: str = "127.0.0.1"
 
     @property
     def security_profiles(self) -> tuple[str, ...]:
@@ -153,10 +158,12 @@ class WsManService:
         self._pause = pause
         self._enumerating = Enumerating(service, quotas)
         self._eventing = Eventing(events, quotas)
+        self._winrs = WinRs(Commands(service, identity.address), quotas, admit=self._admit, owner=self._full_name)
         self._limit = RequestLimit(quotas.max_connections)
         self._open = OpenOperations(quotas.max_concurrent_operations_per_user)
         self._open.include(self._enumerating.opened_by)
         self._open.include(self._eventing.opened_by)
+        self._open.include(self._winrs.shells.opened_by)
 
     def close(self) -> None:
         """Ends what keeps requests waiting: the host stops."""
@@ -207,7 +214,7 @@ class WsManService:
     # Fault rules
 
     def _under_rules(
-        self, header: RequestHeader, request: Request, subject: _Subject, user: str | None
+        self, header: RequestHeader, request: Request | OtherRequest, subject: _Subject, user: str | None
     ) -> tuple[str, SoapAnswer]:
         """What the rules leave of the request's answer: outcome for the log, and the answer."""
         rules = self._faults.for_request(subject.action, subject.class_name, subject.method)
@@ -239,7 +246,9 @@ class WsManService:
         fault = wire_faults.with_code(rule.code, rule.message)
         return f"fault {rule.code}", self._fault(fault, header.message_id)
 
-    def _subject(self, request: Request) -> _Subject:
+    def _subject(self, request: Request | OtherRequest) -> _Subject:
+        if isinstance(request, OtherRequest):
+            return _Subject("shell", method=request.action.rpartition("/")[2])
         action = _ACTIONS[type(request)]
         match request:
             case Invoke(reference, method):
@@ -259,7 +268,9 @@ class WsManService:
 
     # Operations
 
-    def _judged(self, header: RequestHeader, request: Request, user: str | None) -> tuple[str, SoapAnswer]:
+    def _judged(
+        self, header: RequestHeader, request: Request | OtherRequest, user: str | None
+    ) -> tuple[str, SoapAnswer]:
         """The request processed, whatever comes of it."""
         try:
             limit = self._check(header)
@@ -293,12 +304,16 @@ class WsManService:
             raise wire_faults.envelope_size_too_small()
         return min(header.max_envelope_bytes, self._quotas.max_envelope_bytes)
 
-    def _operate(self, header: RequestHeader, request: Request, user: str | None, limit: int) -> Response:
+    def _operate(
+        self, header: RequestHeader, request: Request | OtherRequest, user: str | None, limit: int
+    ) -> Response:
         if isinstance(request, Identify):
             if user is None:
                 return IdentifyResponse()
             version = f"OS: {self._identity.os_version} SP: 0.0 Stack: 3.0"
             return IdentifyResponse(product_version=version, security_profiles=self._identity.security_profiles)
+        if isinstance(request, OtherRequest):
+            return self._winrs.answer(header, request, user or "")
         self._check_namespace_selector(header, request)
         user = user or ""  # None is for Identify only
         match request:
@@ -313,9 +328,7 @@ class WsManService:
                 self._service.delete(reference)
                 return DeleteResponse()
             case Invoke(reference, method, parameters):
-                # The owner of a job is DOMAIN\\user (real-instances 3.5); a local account's domain is the computer.
-                caller = Caller(f"{self._identity.name}\\{user}")
-                outputs = self._service.invoke(reference, method, dict(parameters), caller)
+                outputs = self._service.invoke(reference, method, dict(parameters), Caller(self._full_name(user)))
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
                 self._open.check(user)
@@ -332,6 +345,13 @@ class WsManService:
                 return self._eventing.unsubscribe(request, user)
             case Renew():
                 raise self._eventing.renew(request)
+
+    def _full_name(self, user: str) -> str:
+        """DOMAIN\\\\user, as owners are named (real-instances 3.5); a local account's domain is the computer."""
+        return f"{self._identity.name}\\{user}"
+
+    def _admit(self, user: str) -> None:
+        self._open.check(user)
 
     @staticmethod
     def _check_namespace_selector(header: RequestHeader, request: Request) -> None:

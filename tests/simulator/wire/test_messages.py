@@ -156,7 +156,7 @@ class TestAddressing:
         [
             f"{V2}/Msvm_Nothing",
             f"{WMI}root/nowhere/Msvm_ComputerSystem",
-            "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd",
+            "http://schemas.microsoft.com/wbem/wsman/1/config/service",
             "urn:x",
         ],
     )

@@ -137,6 +137,21 @@ class Identify:
     """Asks who is there."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRequest:
+    """A request that was read, to a resource that is no CIM class (a remote shell, say). What its body means is known
+    to whoever serves that resource.
+
+    :param uri: of the resource, as the request has it.
+    :param action: the action URI.
+    :param body: what stands in the body; ``None`` where it is empty.
+    """
+
+    uri: str
+    action: str
+    body: xml.Element | None
+
+
 Request: TypeAlias = (
     Get | Put | Create | Delete | Invoke | Enumerate | Pull | Release | Identify | Subscribe | Unsubscribe | Renew
 )
@@ -181,7 +196,7 @@ def encode_request(request: Request, header: RequestHeader) -> bytes:
     return _message(header, names.RELEASE, owner, "n", f"<n:Release>{context}</n:Release>")
 
 
-def decode_request(data: bytes) -> tuple[RequestHeader, Request]:
+def decode_request(data: bytes) -> tuple[RequestHeader, Request | OtherRequest]:
     """Header and request.
 
     Raises ProtocolError for what is no SOAP message, and the SoapFault to answer with for a message that asks for
@@ -192,6 +207,8 @@ def decode_request(data: bytes) -> tuple[RequestHeader, Request]:
         return RequestHeader(message.message_id), Identify()
     try:
         header = _header(message)
+        if uris.is_shell(header.resource_uri):
+            return header, OtherRequest(header.resource_uri, header.action, message.body)
         return header, _request(message, header)
     except faults.SoapFault as fault:
         raise fault.relating_to(message.message_id) from None

@@ -115,6 +115,20 @@ class IdentifyResponse:
     security_profiles: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OtherResponse:
+    """The answer to a request to a resource that is no CIM class.
+
+    :param action: the action URI of the answer.
+    :param prefixes: of ``names.PREFIXES``, those that the body uses.
+    :param body: XML, complete but for these prefixes.
+    """
+
+    action: str
+    prefixes: str
+    body: str
+
+
 Response: TypeAlias = (
     GetResponse
     | PutResponse
@@ -127,6 +141,7 @@ Response: TypeAlias = (
     | IdentifyResponse
     | SubscribeResponse
     | UnsubscribeResponse
+    | OtherResponse
 )
 
 
@@ -221,6 +236,8 @@ def _encoded(response: Response) -> tuple[str, str, str]:
         return f"{names.ENUMERATE}Response", "sanw", _enumerate(response)
     if isinstance(response, PullResponse):
         return f"{names.PULL}Response", "sanw", _pull(response)
+    if isinstance(response, OtherResponse):
+        return response.action, response.prefixes, response.body
     if isinstance(response, SubscribeResponse):
         return f"{names.SUBSCRIBE}Response", "sanwe", eventing.write_subscribe_response(response)
     if isinstance(response, UnsubscribeResponse):

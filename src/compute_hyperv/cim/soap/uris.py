@@ -10,12 +10,19 @@ from compute_hyperv.cim.errors import ProtocolError
 WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
 DMTF = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 
+SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"  # and what begins with it and a slash
+
 ALL_CLASSES = "*"  # the class of a URI for queries
 
 
 def resource_uri(namespace: str, class_name: str) -> str:
     """The URI of a class; of ``*`` for a query (MS-WSMV 3.1.4.1.13: a WQL filter goes with no other)."""
     return f"{WMI}{namespace}/{class_name}"
+
+
+def is_shell(uri: str) -> bool:
+    """Whether a URI names WinRM's remote shells."""
+    return f"{uri.lower()}/".startswith(f"{SHELL}/")
 
 
 def parse_resource_uri(uri: str) -> tuple[str, str]:
