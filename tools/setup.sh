@@ -103,10 +103,10 @@ python_packages() {
     for requirement in $(grep -E "$COMPILED" constraints.txt); do
         # wheels' names are in lower case
         compgen -G "$WHEELS/$(tr A-Z a-z <<< "${requirement/==/-}")-*.whl" > /dev/null && continue
-        CFLAGS="-O0 -g0" $pip wheel --no-deps -w $WHEELS "$requirement" &
+        CFLAGS="-O0 -g0" $pip wheel --use-pep517 --no-deps -w $WHEELS "$requirement" &
     done
     # constraints.txt is complete, so nothing has to be resolved.
-    $pip install --no-compile --no-deps -r <(grep -Ev "$COMPILED" constraints.txt)
+    $pip install --use-pep517 --no-compile --no-deps -r <(grep -Ev "$COMPILED" constraints.txt)
     for job in $(jobs -p); do wait "$job"; done
     $pip install --find-links $WHEELS -c constraints.txt -e '.[all]'
     $VENV/bin/python -m compileall -q -j 0 $VENV/lib > /dev/null || true  # some packages ship templates named .py
