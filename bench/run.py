@@ -29,8 +29,10 @@ RESULTS = ROOT / "bench" / "results.json"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What the product costs.")
-    parser.add_argument("names", nargs="*", choices=BENCHMARKS, metavar="name", help=", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(BENCHMARKS)}")
     names = parser.parse_args().names or BENCHMARKS
+    if unknown := set(names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     console = Console()
     measured: list[Measurement] = []
     for name in names:
