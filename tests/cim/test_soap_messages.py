@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compute_hyperv.cim.errors import InvalidRequest, ProtocolError
-from compute_hyperv.cim.soap import envelope, eventing, names, requests, responses
+from compute_hyperv.cim.soap import association_filter, envelope, eventing, names, requests, responses
 from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.soap.reading import ClassHint
 from compute_hyperv.cim.soap.requests import EnumerationMode
@@ -37,6 +37,16 @@ REQUESTS: list[requests.Request] = [
     requests.Enumerate(V2, "Msvm_ComputerSystem", mode=EnumerationMode.OBJECT_AND_REFERENCE, optimize=True),
     requests.Pull(V2, "*", "uuid:2", 100),
     requests.Release(V2, "*", "uuid:2"),
+    requests.Enumerate(
+        V2,
+        dialect=association_filter.DIALECT,
+        associations=association_filter.AssociationFilter(MACHINE, "Msvm_A", "R", "Msvm_B", "S"),
+    ),
+    requests.Enumerate(
+        V2,
+        dialect=association_filter.DIALECT,
+        associations=association_filter.AssociationFilter(MACHINE, links=True),
+    ),
     requests.Pull(V2, "*", "uuid:2", 100, max_time_s=2.5),
     eventing.Subscribe(V2, filter="SELECT * FROM X WITHIN 2 WHERE A < 1", heartbeat_s=30, expires_s=600.5),
     eventing.Subscribe(V2, "Msvm_X"),

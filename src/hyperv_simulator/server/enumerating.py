@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from compute_hyperv.cim import scalars
+from compute_hyperv.cim import wql as wql_text
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.schema import CimType, catalogue
-from compute_hyperv.cim.soap import names, uris
+from compute_hyperv.cim.soap import association_filter, names, uris
+from compute_hyperv.cim.soap.association_filter import AssociationFilter
 from compute_hyperv.cim.soap.requests import Enumerate, EnumerationMode, Pull, Release
 from compute_hyperv.cim.soap.responses import (
     EncodedItem,
@@ -25,7 +27,7 @@ from compute_hyperv.cim.soap.responses import (
     ReleaseResponse,
     encode_item,
 )
-from compute_hyperv.cim.values import CimInstance, KeyValue
+from compute_hyperv.cim.values import CimInstance, CimReference, KeyValue
 from hyperv_simulator import wql
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.server import wire_faults
@@ -91,6 +93,8 @@ class Enumerating:
         """The class that an Enumerate is about: of its URI, of SELECT, or the one that a navigation leads to."""
         if request.class_name != uris.ALL_CLASSES:
             return request.class_name
+        if request.associations is not None:
+            return request.associations.result_class or request.associations.start.class_name
         match _parsed(request):
             case wql.Select(_, class_name):
                 return class_name
@@ -109,6 +113,8 @@ class Enumerating:
     def _find(self, request: Enumerate) -> list[Item]:
         if request.dialect == names.SELECTOR_FILTER:
             return self._items(request, self._selected(request))
+        if request.dialect == association_filter.DIALECT:
+            return self._associated(request)
         if request.dialect != names.WQL:
             raise wire_faults.unknown_dialect()
         if request.filter:
@@ -132,6 +138,19 @@ class Enumerating:
         if projected:
             return [Fragment(instance) for instance in found]
         return self._items(request, found)
+
+    def _associated(self, request: Enumerate) -> list[Item]:
+        """An association filter (DSP0227 8.2), as the WQL statement that says the same."""
+        if request.class_name != uris.ALL_CLASSES:
+            raise wire_faults.class_with_wql()
+        if request.associations is None:
+            raise wire_faults.all_classes_without_filter()
+        text = _navigation(self._completed(request.associations.start), request.associations)
+        return self._items(request, self._service.query(request.namespace, text))
+
+    def _completed(self, reference: CimReference) -> CimReference:
+        """With all keys: a part of them is enough in a filter as anywhere (assumption)."""
+        return self._service.reference_of(self._service.get(reference))
 
     def _selected(self, request: Enumerate) -> list[CimInstance]:
         """A selector filter: instances of a class whose properties have these values."""
@@ -163,6 +182,20 @@ class Enumerating:
         if request.mode is EnumerationMode.OBJECT_AND_REFERENCE:
             return [ObjectAndReference(instance, self._service.reference_of(instance)) for instance in found]
         return list(found)
+
+
+def _navigation(start: CimReference, wanted: AssociationFilter) -> str:
+    if wanted.links:
+        query = wql_text.references_of(start, result_class=wanted.result_class or None, role=wanted.role or None)
+    else:
+        query = wql_text.associators_of(
+            start,
+            assoc_class=wanted.association_class or None,
+            result_class=wanted.result_class or None,
+            role=wanted.role or None,
+            result_role=wanted.result_role or None,
+        )
+    return str(query)
 
 
 def packer(limit: int) -> Callable[[Sequence[Item]], list[EncodedItem]]:

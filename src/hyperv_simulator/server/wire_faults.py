@@ -161,7 +161,23 @@ def locale_not_understood() -> SoapFault:
 
 
 def fragment_transfer_not_supported() -> SoapFault:
+    """FragmentTransfer on another operation than Get and Put of an instance."""
     return SoapFault.known("ERROR_WSMAN_FRAGMENT_TRANSFER_NOT_SUPPORTED")
+
+
+def fragment_not_mandatory() -> SoapFault:
+    """FragmentTransfer without mustUnderstand="true" (MS-WSMV 3.1.4.1.18)."""
+    return SoapFault.known("ERROR_WSMAN_INVALID_MESSAGE_INFORMATION_HEADER")
+
+
+def fragment_dialect_unknown() -> SoapFault:
+    return SoapFault.known("ERROR_WSMAN_FRAGMENT_DIALECT_REQUESTED_UNAVAILABLE")
+
+
+def bad_fragment(path: str) -> SoapFault:
+    """A path that is not supported, or names what there is not (MS-WSMV notes 65 and 66)."""
+    fault = SoapFault.known("ERROR_WSMAN_INVALID_FRAGMENT_PATH")
+    return replace(fault, message=f"{fault.message} {path}")
 
 
 def header_not_understood(name: str) -> SoapFault:

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import CimError, ProtocolError
+from compute_hyperv.cim.soap import names, uris
 from compute_hyperv.cim.soap.eventing import Renew, Subscribe, Unsubscribe
 from compute_hyperv.cim.soap.faults import SoapFault, encode_fault
 from compute_hyperv.cim.soap.requests import (
@@ -39,6 +41,7 @@ from compute_hyperv.cim.soap.responses import (
     GetResponse,
     IdentifyResponse,
     InvokeResponse,
+    OtherResponse,
     PutResponse,
     Response,
     encode_response,
@@ -46,12 +49,13 @@ from compute_hyperv.cim.soap.responses import (
 from hyperv_simulator.fault_rules import Action, FaultRule, FaultRules
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
-from hyperv_simulator.server import wire_faults
+from hyperv_simulator.server import fragments, wire_faults
 from hyperv_simulator.server.endpoint import SoapAnswer
 from hyperv_simulator.server.enumerating import Enumerating, packer
 from hyperv_simulator.server.eventing.operations import Eventing
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
+from hyperv_simulator.server.metadata import Metadata
 from hyperv_simulator.server.operations import OpenOperations, RequestLimit
 from hyperv_simulator.server.winrs.commands import Commands
 from hyperv_simulator.server.winrs.operations import WinRs
@@ -81,6 +85,7 @@ _UNDERSTOOD = frozenset(
         "SequenceId",
         "ActivityId",
         "Identifier",
+        "FragmentTransfer",
     }
 )
 _PROFILES = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/"
@@ -159,6 +164,7 @@ class WsManService:
         self._enumerating = Enumerating(service, quotas)
         self._eventing = Eventing(events, quotas)
         self._winrs = WinRs(Commands(service, identity.address), quotas, admit=self._admit, owner=self._full_name)
+        self._metadata = Metadata(events.repository.catalogue)
         self._limit = RequestLimit(quotas.max_connections)
         self._open = OpenOperations(quotas.max_concurrent_operations_per_user)
         self._open.include(self._enumerating.opened_by)
@@ -293,8 +299,6 @@ class WsManService:
         """Judges the header; the largest answer that is allowed."""
         if header.must_understand & _LOCALES:
             raise wire_faults.locale_not_understood()
-        if "FragmentTransfer" in header.must_understand:
-            raise wire_faults.fragment_transfer_not_supported()
         unknown = header.must_understand - _UNDERSTOOD
         if unknown:
             raise wire_faults.header_not_understood(", ".join(sorted(unknown)))
@@ -313,9 +317,13 @@ class WsManService:
             version = f"OS: {self._identity.os_version} SP: 0.0 Stack: 3.0"
             return IdentifyResponse(product_version=version, security_profiles=self._identity.security_profiles)
         if isinstance(request, OtherRequest):
+            if uris.is_class_metadata(request.uri):
+                return self._metadata.answer(header, request)
             return self._winrs.answer(header, request, user or "")
         self._check_namespace_selector(header, request)
         user = user or ""  # None is for Identify only
+        if header.fragment is not None:
+            return self._operate_on_fragment(header, header.fragment, request)
         match request:
             case Get(reference):
                 return GetResponse(self._service.get(reference))
@@ -345,6 +353,19 @@ class WsManService:
                 return self._eventing.unsubscribe(request, user)
             case Renew():
                 raise self._eventing.renew(request)
+
+    def _operate_on_fragment(self, header: RequestHeader, path: tuple[str, str], request: Request) -> Response:
+        if "FragmentTransfer" not in header.must_understand:
+            raise wire_faults.fragment_not_mandatory()
+        if not isinstance(request, Get | Put):
+            raise wire_faults.fragment_transfer_not_supported()
+        fragment = fragments.parsed(*path)
+        if isinstance(request, Put):
+            self._service.put(request.reference, request.instance)
+        body = fragments.written(self._service.get(request.reference), fragment, path[0])
+        action = names.GET if isinstance(request, Get) else names.PUT
+        echoed = f'<w:FragmentTransfer s:mustUnderstand="true">{xml.text(path[0])}</w:FragmentTransfer>'
+        return OtherResponse(f"{action}Response", "saxw", body, echoed)
 
     def _full_name(self, user: str) -> str:
         """DOMAIN\\\\user, as owners are named (real-instances 3.5); a local account's domain is the computer."""

@@ -187,10 +187,54 @@ class TestSelectorFilter:
             (("InstallDate", "x"),),
             (("Name", "a'b"),),
             (("Name", "HV1"), ("NAME", "HV1")),
+            (("Name", "HV1"), ("Name", "HV1")),
         ],
     )
     def test_what_it_cannot_filter_by_is_a_fault(self, raw: RawClient, selectors: tuple[tuple[str, str], ...]) -> None:
         assert self.ask(raw, *selectors).fault[0] == "n:CannotProcessFilter"
+
+
+class TestAssociationFilter:
+    """DSP0227 8.2, MS-WSMV 3.1.4.1.13: what belongs to one instance."""
+
+    DIALECT = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter"
+    BINDING = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd"
+
+    def ask(
+        self, raw: RawClient, tag: str, content: str = "", *, name: str = MACHINES[0], uri: str = f"{V2}/*"
+    ) -> Answer:
+        start = (
+            f"<a:Address>{NS['a']}/role/anonymous</a:Address><a:ReferenceParameters>"
+            f'<w:ResourceURI>{SYSTEM}</w:ResourceURI><w:SelectorSet><w:Selector Name="Name">{name}</w:Selector></w:SelectorSet></a:ReferenceParameters>'
+        )
+        return raw.enumerate(
+            uri,
+            "<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>"
+            f'<w:Filter Dialect="{self.DIALECT}"><b:{tag} xmlns:b="{self.BINDING}"><b:Object>{start}</b:Object>{content}'
+            f"</b:{tag}></w:Filter>",
+        )
+
+    def test_associated_instances(self, raw: RawClient) -> None:
+        answer = self.ask(
+            raw, "AssociatedInstances", "<b:ResultClassName>Msvm_VirtualSystemSettingData</b:ResultClassName>"
+        )
+        assert [item.findtext("{*}InstanceID") for item in answer.items] == [f"Microsoft:{MACHINES[0]}"]
+
+    def test_the_association_and_the_roles_narrow_it_down(self, raw: RawClient) -> None:
+        fitting = (
+            "<b:AssociationClassName>Msvm_SettingsDefineState</b:AssociationClassName><b:Role>ManagedElement</b:Role>"
+        )
+        assert len(self.ask(raw, "AssociatedInstances", fitting).items) == 1
+        assert self.ask(raw, "AssociatedInstances", "<b:Role>SettingData</b:Role>").items == []
+
+    def test_associations_themselves(self, raw: RawClient) -> None:
+        (link,) = self.ask(raw, "AssociationInstances").items
+        assert local_name(link) == "Msvm_SettingsDefineState"
+
+    def test_it_goes_with_all_classes_and_an_object_that_exists(self, raw: RawClient) -> None:
+        assert self.ask(raw, "AssociatedInstances", uri=SYSTEM).fault[2] == "2150859003"
+        assert self.ask(raw, "AssociatedInstances", name="none").fault[0] == "a:DestinationUnreachable"
+        assert self.ask(raw, "Nonsense").fault[0] == "n:CannotProcessFilter"
 
 
 class TestPull:

@@ -94,11 +94,6 @@ class TestEnvelope:
         header = '<w:OptionSet><w:Option Name="wmi:__X" MustComply="true">1</w:Option></w:OptionSet>'
         assert raw.get(SYSTEM, header, Name="HV1").status == 200
 
-    def test_fragment_transfer_is_refused_aloud(self, raw: RawClient) -> None:
-        header = '<w:FragmentTransfer s:mustUnderstand="true">Name</w:FragmentTransfer>'
-        answer = raw.get(SYSTEM, header, Name="HV1")
-        assert answer.fault == ("w:UnsupportedFeature", "FragmentLevelAccess", "2150858871")
-
     @pytest.mark.parametrize(
         "message",
         ["", "no xml", "<a/>", "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'/>", "<a>&unknown;</a>"],
@@ -146,6 +141,11 @@ class TestAddressing:
         answer = raw.get(SYSTEM, Caption="x")
         assert answer.fault == ("w:InvalidSelectors", "UnexpectedSelectors", "2150858843")
 
+    def test_a_selector_that_comes_twice_is_an_invalid_selectors_fault(self, raw: RawClient) -> None:
+        twice = "".join(f'<w:Selector Name="{name}">HV1</w:Selector>' for name in ("Name", "name"))
+        answer = raw.request(GET, SYSTEM, selectors=f"<w:SelectorSet>{twice}</w:SelectorSet>")
+        assert answer.fault[:2] == ("w:InvalidSelectors", "DuplicateSelectors")
+
     def test_no_such_instance_is_destination_unreachable(self, raw: RawClient) -> None:
         answer = raw.get(f"{V2}/Msvm_ConcreteJob", InstanceID="gone")
         assert answer.fault[0] == "a:DestinationUnreachable"
@@ -173,8 +173,13 @@ class TestAddressing:
     def test_the_dmtf_uri_takes_its_namespace_from_cimnamespace(self, raw: RawClient) -> None:
         """MS-WSMV 3.1.4.1.1."""
         uri = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ComputerSystem"
-        answer = raw.get(uri, Name="HV1", __cimnamespace="root/virtualization/v2")
-        assert answer.status == 200
+        for namespace in ("root/virtualization/v2", "root\\virtualization\\v2"):
+            assert raw.get(uri, Name="HV1", __cimnamespace=namespace).status == 200
+
+    def test_the_dmtf_uri_without_cimnamespace_means_root_hardware(self, raw: RawClient) -> None:
+        """MS-WSMV 3.1.4.1.1; a Hyper-V host without a BMC has nothing there."""
+        uri = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ComputerSystem"
+        assert raw.get(uri, Name="HV1").fault[0] == "a:DestinationUnreachable"
 
     def test_an_unknown_action_is_not_supported(self, raw: RawClient) -> None:
         answer = raw.request(f"{NS['e']}/GetStatus", SYSTEM)

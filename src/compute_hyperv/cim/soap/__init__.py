@@ -20,6 +20,7 @@ room            what it knows
 ``envelope``    envelope, addressing headers, message ids
 ``requests``    Get, Put, Create, Delete, Invoke, Enumerate, Pull, Release, Identify
 ``responses``   their answers
+``association_filter``  the filter of an Enumerate for associations
 ``eventing``    Subscribe, Unsubscribe and Renew, with their answers
 ``faults``      SOAP faults in both of Windows' forms, the table of them, and the error each one becomes
 ==============  ====================================================================================

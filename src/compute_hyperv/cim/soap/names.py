@@ -29,6 +29,7 @@ PREFIXES = {
 }
 
 ANONYMOUS = f"{ADDRESSING}/role/anonymous"
+WSMAN_DIALECTS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/"
 WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
 SELECTOR_FILTER = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter"
 FAULT_DETAIL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"

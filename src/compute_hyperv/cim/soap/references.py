@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import ProtocolError
-from compute_hyperv.cim.soap import names, uris
-from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimReference, KeyValue
+from compute_hyperv.cim.soap import faults, names, uris
+from compute_hyperv.cim.values import CimReference, KeyValue
 
+DMTF_NAMESPACE = "root/hardware"  # of a DMTF URI that comes without the selector below (MS-WSMV 3.1.4.1.1)
 NAMESPACE_SELECTOR = "__cimnamespace"  # part of the address, not a key (MS-WSMV 3.1.4.1.1)
 
 
@@ -62,17 +63,22 @@ def addressed(uri: str, selectors: Mapping[str, KeyValue]) -> CimReference:
     keys = {name: value for name, value in selectors.items() if name.lower() != NAMESPACE_SELECTOR}
     if not namespace:
         stated = [value for name, value in selectors.items() if name.lower() == NAMESPACE_SELECTOR]
-        namespace = stated[0] if stated and isinstance(stated[0], str) else DEFAULT_NAMESPACE
+        namespace = stated[0].replace("\\", "/") if stated and isinstance(stated[0], str) else DMTF_NAMESPACE
     return CimReference(class_name, keys, namespace)
 
 
 def read_selectors(element: xml.Element | None) -> dict[str, KeyValue]:
-    """Selectors by name; none where there is no set. Raises ProtocolError for one without a name."""
+    """Selectors by name; none where there is no set. Raises ProtocolError for one without a name, and the fault of a
+    name that comes twice."""
     selectors: dict[str, KeyValue] = {}
+    seen: set[str] = set()
     for selector in () if element is None else element:
         name = selector.get("Name")
         if not name:
             raise ProtocolError("A selector has no name.")
+        if name.lower() in seen:
+            raise faults.SoapFault.known("ERROR_WSMAN_DUPLICATE_SELECTORS")
+        seen.add(name.lower())
         selectors[name] = read(selector) if len(selector) else selector.text or ""
     return selectors
 

@@ -13,7 +13,19 @@ from typing import TypeAlias
 
 from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import ProtocolError
-from compute_hyperv.cim.soap import envelope, eventing, faults, names, parameters, reading, references, uris, writing
+from compute_hyperv.cim.soap import (
+    association_filter,
+    envelope,
+    eventing,
+    faults,
+    names,
+    parameters,
+    reading,
+    references,
+    uris,
+    writing,
+)
+from compute_hyperv.cim.soap.association_filter import AssociationFilter
 from compute_hyperv.cim.soap.eventing import Renew, Subscribe, Unsubscribe
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue, KeyValue
 
@@ -39,6 +51,7 @@ class RequestHeader:
     :param operation_timeout_s: after how many seconds the host shall answer that it gave up; ``None``: its own limit.
     :param max_envelope_bytes: the largest answer that is wanted; ``None``: the host's limit.
     :param options: of ``w:OptionSet``; ``wmi:X`` becomes the WMI context's ``X`` (MS-WSMV 3.1.4.1.10).
+    :param fragment: path and dialect of the header FragmentTransfer, of a request that was read.
     :param identifier: of the subscription that a request which was read is about.
     :param must_understand: local names of the header blocks that a request which was read marks as mandatory.
     :param action: of a request that was read; not used for writing, as are the two that follow.
@@ -55,6 +68,7 @@ class RequestHeader:
     selectors: Mapping[str, KeyValue] = field(default_factory=dict)
     must_understand: frozenset[str] = frozenset()
     identifier: str = ""
+    fragment: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,7 @@ class Enumerate:
 
     :param filter: the text of the filter, in ``dialect``.
     :param selectors: the property values of a filter in the dialect ``names.SELECTOR_FILTER``, which has no text.
+    :param associations: of a filter in the dialect ``association_filter.DIALECT``, which has no text.
     :param optimize: the first items shall come with the answer.
     :param max_elements: the largest number of items in the answer.
     """
@@ -107,6 +122,7 @@ class Enumerate:
     optimize: bool = False
     max_elements: int = 1
     selectors: Mapping[str, KeyValue] = field(default_factory=dict)
+    associations: AssociationFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +223,7 @@ def decode_request(data: bytes) -> tuple[RequestHeader, Request | OtherRequest]:
         return RequestHeader(message.message_id), Identify()
     try:
         header = _header(message)
-        if uris.is_shell(header.resource_uri):
+        if uris.is_shell(header.resource_uri) or uris.is_class_metadata(header.resource_uri):
             return header, OtherRequest(header.resource_uri, header.action, message.body)
         return header, _request(message, header)
     except faults.SoapFault as fault:
@@ -253,7 +269,10 @@ def _enumerate(request: Enumerate) -> str:
         parts.append(f"<w:MaxElements>{request.max_elements}</w:MaxElements>")
     if request.mode:
         parts.append(f"<w:EnumerationMode>{request.mode}</w:EnumerationMode>")
-    if request.filter or request.selectors:
+    if request.associations is not None:
+        content = association_filter.write(request.associations)
+        parts.append(f'<w:Filter Dialect="{association_filter.DIALECT}">{content}</w:Filter>')
+    elif request.filter or request.selectors:
         content = xml.text(request.filter) + references.write_selectors(request.selectors)
         parts.append(f'<w:Filter Dialect="{xml.attribute(request.dialect)}">{content}</w:Filter>')
     return f"<n:Enumerate>{''.join(parts)}</n:Enumerate>"
@@ -278,10 +297,15 @@ def _header(message: envelope.Envelope) -> RequestHeader:
         resource_uri=header.findtext(f"{_W}ResourceURI", "").strip(),
         selectors=references.read_selectors(header.find(f"{_W}SelectorSet")),
         identifier=eventing.read_identifier(header),
+        fragment=_fragment(header.find(f"{_W}FragmentTransfer")),
         must_understand=frozenset(
             xml.local_name(block.tag) for block in header if block.get(_MUST_UNDERSTAND) in ("true", "1")
         ),
     )
+
+
+def _fragment(element: xml.Element | None) -> tuple[str, str] | None:
+    return None if element is None else ((element.text or "").strip(), element.get("Dialect", "").strip())
 
 
 def _request(message: envelope.Envelope, header: RequestHeader) -> Request:
@@ -306,7 +330,8 @@ def _request(message: envelope.Envelope, header: RequestHeader) -> Request:
 
 
 def _read_put(target: CimReference, body: xml.Element | None) -> Put:
-    return Put(target, reading.instance(_required(body)))
+    # A fragment does not say its class.
+    return Put(target, reading.instance(_required(body), reading.ClassHint(target.namespace, target.class_name)))
 
 
 def _read_create(target: CimReference, body: xml.Element | None) -> Create:  # noqa: ARG001 - the body says it all
@@ -332,8 +357,16 @@ def _read_enumerate(target: CimReference, body: xml.Element | None) -> Enumerate
         mode=EnumerationMode(mode),
         optimize=element.find(f"{_W}OptimizeEnumeration") is not None,
         max_elements=_number(element.findtext(f"{_W}MaxElements") or "1"),
-        selectors={} if stated is None else references.read_selectors(stated.find(f"{_W}SelectorSet")),
+        associations=None if stated is None else association_filter.read(stated),
+        selectors={} if stated is None else _filter_selectors(stated),
     )
+
+
+def _filter_selectors(stated: xml.Element) -> dict[str, KeyValue]:
+    try:
+        return references.read_selectors(stated.find(f"{_W}SelectorSet"))
+    except faults.SoapFault as fault:  # a name that comes twice (MS-WSMV 3.1.4.1.13)
+        raise faults.SoapFault.known("ERROR_WSMAN_ENUMERATE_CANNOT_PROCESS_FILTER", fault.message) from None
 
 
 def _read_pull(target: CimReference, body: xml.Element | None) -> Pull:

@@ -122,11 +122,13 @@ class OtherResponse:
     :param action: the action URI of the answer.
     :param prefixes: of ``names.PREFIXES``, those that the body uses.
     :param body: XML, complete but for these prefixes.
+    :param header: header blocks besides those of every answer.
     """
 
     action: str
     prefixes: str
     body: str
+    header: str = ""
 
 
 Response: TypeAlias = (
@@ -157,6 +159,8 @@ def encode_response(response: Response, relates_to: str, *, message_id: str = ""
         f"<a:Action>{xml.text(action)}</a:Action><a:MessageID>{xml.text(message_id or envelope.new_message_id())}"
         f"</a:MessageID><a:To>{names.ANONYMOUS}</a:To><a:RelatesTo>{xml.text(relates_to)}</a:RelatesTo>"
     )
+    if isinstance(response, OtherResponse):
+        header += response.header
     return envelope.write(prefixes, header, body, language)
 
 

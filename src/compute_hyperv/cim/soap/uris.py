@@ -11,6 +11,7 @@ WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
 DMTF = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 
 SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"  # and what begins with it and a slash
+CLASS_METADATA = "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/"  # of classes as CIM-XML (DSP0227 15.4)
 
 ALL_CLASSES = "*"  # the class of a URI for queries
 
@@ -23,6 +24,11 @@ def resource_uri(namespace: str, class_name: str) -> str:
 def is_shell(uri: str) -> bool:
     """Whether a URI names WinRM's remote shells."""
     return f"{uri.lower()}/".startswith(f"{SHELL}/")
+
+
+def is_class_metadata(uri: str) -> bool:
+    """Whether a URI names classes themselves, not their instances."""
+    return uri.lower().startswith(CLASS_METADATA)
 
 
 def parse_resource_uri(uri: str) -> tuple[str, str]:
