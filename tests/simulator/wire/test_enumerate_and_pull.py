@@ -205,12 +205,14 @@ class TestAssociationFilter:
     ) -> Answer:
         start = (
             f"<a:Address>{NS['a']}/role/anonymous</a:Address><a:ReferenceParameters>"
-            f'<w:ResourceURI>{SYSTEM}</w:ResourceURI><w:SelectorSet><w:Selector Name="Name">{name}</w:Selector></w:SelectorSet></a:ReferenceParameters>'
+            f"<w:ResourceURI>{SYSTEM}</w:ResourceURI><w:SelectorSet>"
+            f'<w:Selector Name="Name">{name}</w:Selector></w:SelectorSet></a:ReferenceParameters>'
         )
+        object_ = f"<b:Object>{start}</b:Object>"
         return raw.enumerate(
             uri,
             "<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>"
-            f'<w:Filter Dialect="{self.DIALECT}"><b:{tag} xmlns:b="{self.BINDING}"><b:Object>{start}</b:Object>{content}'
+            f'<w:Filter Dialect="{self.DIALECT}"><b:{tag} xmlns:b="{self.BINDING}">{object_}{content}'
             f"</b:{tag}></w:Filter>",
         )
 
