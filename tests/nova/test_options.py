@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from oslo_config import cfg
 
-from compute_hyperv.nova import options
+from compute_hyperv.nova import options, settings
 
 # Every option of the retired driver (old-driver facts 2.1 to 2.4), with a value that an operator could have set.
 OLD_NOVA_CONF = r"""
@@ -107,30 +107,30 @@ def test_an_option_that_lost_its_meaning_says_why():
 
 
 def test_a_service_named_after_its_host_needs_no_server(conf_of):
-    settings = options.host_settings(conf_of("[hyperv]\npassword = x"), "hv1.example.org")
+    found = settings.host_settings(conf_of("[hyperv]\npassword = x"), "hv1.example.org")
 
-    assert settings.server == "hv1.example.org"
-    assert settings.winrm_scheme == "https"
-    assert (settings.smb_username, settings.smb_password) == ("Administrator", "x")
+    assert found.server == "hv1.example.org"
+    assert found.winrm_scheme == "https"
+    assert (found.smb_username, found.smb_password) == ("Administrator", "x")
 
 
 def test_the_server_can_be_named(conf_of):
-    assert options.host_settings(conf_of("[hyperv]\nserver = 10.1.2.3"), "hv1").server == "10.1.2.3"
+    assert settings.host_settings(conf_of("[hyperv]\nserver = 10.1.2.3"), "hv1").server == "10.1.2.3"
 
 
 def test_the_password_can_be_in_a_file_of_its_own(conf_of, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("Passw0rd!\r\nsecond line\n")
 
-    settings = options.host_settings(conf_of(f"[hyperv]\npassword = other\npassword_file = {secret}"), "hv1")
+    found = settings.host_settings(conf_of(f"[hyperv]\npassword = other\npassword_file = {secret}"), "hv1")
 
-    assert settings.password == "Passw0rd!"
-    assert "Passw0rd!" not in repr(settings)
+    assert found.password == "Passw0rd!"
+    assert "Passw0rd!" not in repr(found)
 
 
 def test_a_password_file_that_is_missing_is_named(conf_of):
     with pytest.raises(ValueError, match="/nonexistent/secret"):
-        options.host_settings(conf_of("[hyperv]\npassword_file = /nonexistent/secret"), "hv1")
+        settings.host_settings(conf_of("[hyperv]\npassword_file = /nonexistent/secret"), "hv1")
 
 
 # [DEFAULT] instances_path, [hyperv] instances_path, what counts
@@ -149,24 +149,24 @@ def test_novas_own_instances_path_counts_where_it_is_one_on_windows(conf_of, nov
     text = f"[DEFAULT]\ninstances_path = {nova_path}\n" if nova_path else ""
     text += f"[hyperv]\ninstances_path = {hyperv_path}\n" if hyperv_path else ""
 
-    assert options.host_settings(conf_of(text), "hv1").instances_path == counts
+    assert settings.host_settings(conf_of(text), "hv1").instances_path == counts
 
 
 def test_an_instances_path_that_is_no_folder_on_windows_is_refused(conf_of):
     with pytest.raises(ValueError, match="instances_path"):
-        options.host_settings(conf_of("[hyperv]\ninstances_path = /srv/vms"), "hv1")
+        settings.host_settings(conf_of("[hyperv]\ninstances_path = /srv/vms"), "hv1")
 
 
 def test_mappings_keep_their_order(conf_of):
     text = "[hyperv]\nphysical_network_vswitch_mappings = physnet1: vSwitch 1 ,*:other"
 
-    assert options.host_settings(conf_of(text), "hv1").switches == (("physnet1", "vSwitch 1"), ("*", "other"))
+    assert settings.host_settings(conf_of(text), "hv1").switches == (("physnet1", "vSwitch 1"), ("*", "other"))
 
 
 @pytest.mark.parametrize("entry", ["physnet1", "physnet1:", ":external"])
 def test_a_mapping_that_is_none_is_refused(conf_of, entry):
     with pytest.raises(ValueError, match="physical_network:switch_name"):
-        options.host_settings(conf_of(f"[hyperv]\nphysical_network_vswitch_mappings = {entry}"), "hv1")
+        settings.host_settings(conf_of(f"[hyperv]\nphysical_network_vswitch_mappings = {entry}"), "hv1")
 
 
 @pytest.mark.parametrize(

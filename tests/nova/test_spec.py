@@ -10,7 +10,7 @@ from nova.objects import instance_pci_requests as pci
 from compute_hyperv.host.model import Bus, Drive, DriveKind, Memory, Nic, SecureBootTemplate, SerialPort
 from compute_hyperv.nova import spec
 from compute_hyperv.nova.errors import InstanceRefused
-from compute_hyperv.nova.options import BuildSettings
+from compute_hyperv.nova.settings import BuildSettings
 from tests.nova.making import INSTANCE_UUID, PORT_ID, make_flavor, make_image_meta, make_instance, make_vif
 
 WINDOWS_2012 = (6, 2, 9200)

@@ -8,7 +8,7 @@ from nova import exception
 from compute_hyperv.host.model import Nic
 from compute_hyperv.nova import vifs
 from compute_hyperv.nova.errors import InstanceRefused
-from compute_hyperv.nova.options import BuildSettings
+from compute_hyperv.nova.settings import BuildSettings
 from tests.nova.making import PORT_ID, make_instance, make_vif
 
 

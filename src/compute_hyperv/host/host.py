@@ -21,12 +21,13 @@ class HyperVHost:
 
     :param endpoint: where and how WinRM is reached.
     :param smb: where and how files and pipes are reached.
+    :param file_in_use_timeout_s: how long to go on trying to change a file that somebody else has open.
     """
 
-    def __init__(self, endpoint: Endpoint, smb: SmbEndpoint) -> None:
+    def __init__(self, endpoint: Endpoint, smb: SmbEndpoint, *, file_in_use_timeout_s: float = 15.0) -> None:
         self.cim = CimSession(endpoint)
         self._smb = SmbPool(smb)
-        self.files = Files(self._smb)
+        self.files = Files(self._smb, patience_s=file_in_use_timeout_s)
         self.pipes = Pipes(smb)
         self.inventory = Inventory(self.cim, self.files)
         self.disks = Disks(self.cim)

@@ -28,8 +28,8 @@ from compute_hyperv.nova.console import ConsoleLogs
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.images.cache import CachedImage, ImageCache
 from compute_hyperv.nova.leftovers import Leftover, Leftovers
-from compute_hyperv.nova.options import BuildSettings
 from compute_hyperv.nova.power import Power
+from compute_hyperv.nova.settings import BuildSettings
 from compute_hyperv.nova.vifs import Vifs
 
 if TYPE_CHECKING:

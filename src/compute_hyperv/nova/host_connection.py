@@ -5,7 +5,7 @@ from __future__ import annotations
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
-from compute_hyperv.nova.options import HostSettings
+from compute_hyperv.nova.settings import HostSettings
 
 
 def connect(settings: HostSettings) -> HyperVHost:
@@ -30,4 +30,4 @@ def connect(settings: HostSettings) -> HyperVHost:
     smb = SmbEndpoint(
         host=settings.server, port=settings.smb_port, username=settings.smb_username, password=settings.smb_password
     )
-    return HyperVHost(endpoint, smb)
+    return HyperVHost(endpoint, smb, file_in_use_timeout_s=settings.file_in_use_timeout_s)

@@ -7,21 +7,17 @@ Rules of this file:
   says why.
 * Options that are read by features which this release does not have yet are accepted, and listed in ``WITHOUT_EFFECT``:
   ``settings_without_effect`` names those that somebody has set, so that the log can say so at start.
-* Nobody else reads ``CONF.hyperv``: ``HostSettings`` and ``BuildSettings`` are what the driver hands around.
+* What the options mean together is read in ``settings``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import nova.conf
-from nova import version
 from oslo_config import cfg
 
-from compute_hyperv.host import paths
 from compute_hyperv.nova import names
 
 CONF = nova.conf.CONF
@@ -370,123 +366,6 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 
 register(CONF)
-
-
-@dataclass(frozen=True, slots=True)
-class HostSettings:
-    """Where a Hyper-V host is and how to get in."""
-
-    server: str
-    username: str | None
-    password: str | None = field(repr=False)
-    winrm_scheme: str
-    winrm_port: int | None
-    winrm_auth: str
-    winrm_ca_file: str | None
-    winrm_client_certificate: str | None
-    winrm_client_key: str | None
-    winrm_allow_unencrypted: bool
-    winrm_connections: int
-    winrm_timeout_s: int
-    smb_port: int
-    smb_username: str | None
-    smb_password: str | None = field(repr=False)
-    instances_path: str
-    switches: tuple[tuple[str, str], ...]
-    default_switch: str | None
-
-
-def host_settings(conf: cfg.ConfigOpts, service_host: str) -> HostSettings:
-    """What nova.conf says about the Hyper-V host of one nova-compute service.
-
-    :param service_host: the name of the service (``[DEFAULT] host``); the host's address where ``server`` is not set.
-    :raises ValueError: an option cannot be understood; the message names it and says what to write.
-    """
-    group = conf.hyperv
-    password = _password(group)
-    return HostSettings(
-        server=group.server or service_host,
-        username=group.username or None,
-        password=password,
-        winrm_scheme=group.winrm_scheme,
-        winrm_port=group.winrm_port,
-        winrm_auth=group.winrm_auth,
-        winrm_ca_file=group.winrm_ca_file,
-        winrm_client_certificate=group.winrm_client_certificate,
-        winrm_client_key=group.winrm_client_key,
-        winrm_allow_unencrypted=group.winrm_allow_unencrypted,
-        winrm_connections=group.winrm_connections,
-        winrm_timeout_s=group.winrm_timeout,
-        smb_port=group.smb_port,
-        smb_username=group.smb_username or group.username or None,
-        smb_password=group.smb_password or password,
-        instances_path=_instances_path(conf),
-        switches=tuple(_switch_mapping(entry) for entry in group.physical_network_vswitch_mappings),
-        default_switch=group.vswitch_name,
-    )
-
-
-def _password(group: cfg.ConfigOpts.GroupAttr) -> str | None:
-    if not group.password_file:
-        return group.password
-    try:
-        text = Path(group.password_file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"[hyperv] password_file {group.password_file} cannot be read: {error}.") from error
-    return text.split("\n", 1)[0].rstrip("\r")
-
-
-def _instances_path(conf: cfg.ConfigOpts) -> str:
-    # Nova's own default, $state_path/instances, is a folder on Linux and says nothing about the host.
-    nova_path = conf.instances_path
-    path = nova_path if paths.is_absolute(nova_path) else conf.hyperv.instances_path
-    if not paths.is_absolute(path):
-        raise ValueError(
-            f"[hyperv] instances_path is {path!r}, which is no folder on a Windows host: write one like "
-            f"{names.DEFAULT_INSTANCES_PATH} or \\\\server\\share\\folder."
-        )
-    return paths.normalise(path)
-
-
-def _switch_mapping(entry: str) -> tuple[str, str]:
-    network, colon, switch = (part.strip() for part in entry.partition(":"))
-    if not (network and colon and switch):
-        raise ValueError(
-            f"[hyperv] physical_network_vswitch_mappings has the entry {entry!r}: write physical_network:switch_name."
-        )
-    return network, switch
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """What the rules for building a machine need of nova.conf.
-
-    :param asset_tag: cloud-init finds out by it that it runs in OpenStack (LP 1881814).
-    """
-
-    instances_path: str
-    switches: tuple[tuple[str, str], ...] = ()
-    default_switch: str | None = None
-    dynamic_memory_ratio: float = 1.0
-    limit_cpu_features: bool = False
-    instance_automatic_shutdown: bool = False
-    config_drive_cdrom: bool = False
-    asset_tag: str = "OpenStack Nova"
-
-
-def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
-    """What nova.conf says about new instances."""
-    group = conf.hyperv
-    return BuildSettings(
-        instances_path=host.instances_path,
-        switches=host.switches,
-        default_switch=host.default_switch,
-        dynamic_memory_ratio=group.dynamic_memory_ratio,
-        limit_cpu_features=group.limit_cpu_features,
-        instance_automatic_shutdown=group.instance_automatic_shutdown,
-        config_drive_cdrom=group.config_drive_cdrom,
-        asset_tag=version.product_string(),
-    )
 
 
 def qemu_img_command(conf: cfg.ConfigOpts) -> str:

@@ -22,9 +22,9 @@ from compute_hyperv.nova.errors import HostUnusable
 from compute_hyperv.nova.images.cache import ImageCache
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
-from compute_hyperv.nova.options import HostSettings
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
+from compute_hyperv.nova.settings import HostSettings, build_settings, host_settings
 from compute_hyperv.nova.vifs import Vifs
 
 CONF = nova.conf.CONF
@@ -58,7 +58,7 @@ def open_rooms(service_host: str, virtapi: Any) -> Rooms:
     for setting in options.settings_without_effect(CONF):
         LOG.warning("%s is set, but the feature that it is for is not in this release: it has no effect.", setting)
     try:
-        settings = options.host_settings(CONF, service_host)
+        settings = host_settings(CONF, service_host)
         host = host_connection.connect(settings)
     except ValueError as error:
         raise HostUnusable(server=service_host, reason=str(error)) from error
@@ -94,7 +94,7 @@ def _check_host(settings: HostSettings, host: HyperVHost) -> None:
 def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtapi: Any) -> Rooms:
     # Several services can share a state_path (they do in tests), so each has a folder of its own.
     state = Path(CONF.state_path) / "hyperv" / service_host
-    building = options.build_settings(CONF, settings)
+    building = build_settings(CONF, settings)
     instances = Instances(host)
     console = ConsoleLogs(host.pipes, state / "console")
     ports = Vifs(host, instances, building)

@@ -25,7 +25,7 @@ from compute_hyperv.nova import block_devices, names, refusals, vifs
 from compute_hyperv.nova.block_devices import Generation
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.image_properties import image_property
-from compute_hyperv.nova.options import BuildSettings
+from compute_hyperv.nova.settings import BuildSettings
 
 _MACHINE_TYPES: Mapping[str, Generation] = {"hyperv-gen1": 1, "hyperv-gen2": 2}
 _FIRMWARES: Mapping[str, Generation] = {"bios": 1, "uefi": 2}

@@ -22,7 +22,7 @@ from compute_hyperv.cim.errors import InvalidRequest, MethodFailed, NotFound
 from compute_hyperv.host.model import Nic
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
-from compute_hyperv.nova.options import BuildSettings
+from compute_hyperv.nova.settings import BuildSettings
 
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
