@@ -17,6 +17,7 @@ from compute_hyperv.host.smb.pool import SmbPool
 from hyperv_simulator.config import HostConfig, SwitchConfig
 from hyperv_simulator.host import SimulatedHost
 from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.resources import boot_sources
 from hyperv_simulator.samba import SambaServer
 from hyperv_simulator.storage.paths import HostFolder
 from tests.host.specs import CONFIG_DRIVE, ROOT
@@ -125,3 +126,14 @@ def put_disks(simulator: SimulatedHost) -> None:
         folder.to_local(ROOT).parent.mkdir(parents=True)
         client.disks.create_dynamic(ROOT, 1024**3)
         folder.to_local(CONFIG_DRIVE).write_bytes(b"an ISO 9660 image" * 200)
+
+
+@pytest.fixture
+def newest_device_boots_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated host puts new devices at the head of the boot order: then it has to be corrected."""
+    real = boot_sources._set_order
+
+    def turned(host: object, machine: object, order: list[str]) -> None:
+        real(host, machine, [order[-1], *order[:-1]])  # type: ignore[arg-type]
+
+    monkeypatch.setattr(boot_sources, "_set_order", turned)

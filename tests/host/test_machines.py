@@ -85,11 +85,18 @@ def test_making_a_machine_takes_few_requests(host: HyperVHost, spec: MachineSpec
     assert host.cim.requests - before == 6 + (spec.generation == 2) + (not known_absent)
 
 
-def test_a_whole_spawn_fits_its_budget(host: HyperVHost, simulator: SimulatedHost) -> None:
+@pytest.mark.parametrize(
+    "boot_order", [(), (("drive", 0),), (("drive", 0), ("nic", 0)), (("nic", 0), ("drive", 1), ("drive", 0))]
+)
+def test_a_whole_spawn_fits_its_budget(
+    host: HyperVHost, simulator: SimulatedHost, boot_order: tuple[tuple[str, int], ...]
+) -> None:
     base, root = r"C:\OpenStack\base.vhdx", r"C:\OpenStack\Instances\spawned\root.vhdx"
     simulator.inside.disks.folder.to_local(root).parent.mkdir(parents=True, exist_ok=True)
+    for path in (base, root):
+        simulator.inside.disks.folder.to_local(path).unlink(missing_ok=True)
     host.disks.create_dynamic(base, 1024**3)
-    spec = generation_2()
+    spec = generation_2(boot_order=boot_order)
     spec = dataclasses.replace(spec, drives=(dataclasses.replace(spec.drives[0], path=root), *spec.drives[1:]))
     before = host.cim.requests
 
@@ -101,14 +108,22 @@ def test_a_whole_spawn_fits_its_budget(host: HyperVHost, simulator: SimulatedHos
     assert host.cim.requests - before <= 14
 
 
-def test_generation_2_boots_in_the_asked_order_with_the_asked_secure_boot(host: HyperVHost) -> None:
+def _boots_from_nic_then_dvd_then_disk(host: HyperVHost) -> bool:
     spec = generation_2(boot_order=(("nic", 0), ("drive", 1), ("drive", 0)), secure_boot=SecureBootTemplate.WINDOWS)
     system = system_of(host, host.machines.create(spec))
-    kinds = [path.rpartition(":")[2].rstrip('"').split("\\\\")[1:] for path in system.texts("BootSourceOrder")]
-    assert [parts[-2:] for parts in kinds] == [[kinds[0][0], "B"], ["D", "B"], ["D", "B"]]
-    assert [parts[-3] for parts in kinds[1:]] == ["1", "0"]
     assert system["SecureBootEnabled"] is True
     assert system.text("SecureBootTemplateId").lower() == SecureBootTemplate.WINDOWS.value
+    ids = [path.rpartition("=")[2].strip('"').split("\\\\")[1:] for path in system.texts("BootSourceOrder")]
+    return [len(parts) for parts in ids] == [2, 5, 5] and [parts[-3] for parts in ids[1:]] == ["1", "0"]
+
+
+def test_generation_2_boots_in_the_asked_order_with_the_asked_secure_boot(host: HyperVHost) -> None:
+    assert _boots_from_nic_then_dvd_then_disk(host)
+
+
+@pytest.mark.usefixtures("newest_device_boots_first")
+def test_a_host_that_orders_new_devices_otherwise_is_corrected(host: HyperVHost) -> None:
+    assert _boots_from_nic_then_dvd_then_disk(host)
 
 
 def test_generation_1_boots_in_the_asked_order(host: HyperVHost) -> None:

@@ -111,14 +111,16 @@ class Construction:
     ) -> tuple[list[str], list[str]]:
         """Add all drives and adapters in one request; their InstanceIDs, in the spec's order."""
         controllers = [settings.controller_for(drive) for drive in spec.drives]
-        devices = [
+        drives = [
             definition.drive_settings(drive, path_of(controller))
             for drive, controller in zip(spec.drives, controllers, strict=True)
         ]
-        devices += [new_adapter(nic) for nic in spec.nics]
-        if not devices:
+        devices = {"drive": drives, "nic": [new_adapter(nic) for nic in spec.nics]}
+        # In this order the host puts them into its boot order by itself.
+        ordered = [devices[kind][position] for kind, position in definition.boot_sequence(spec)]
+        if not ordered:
             return [], []
-        made = self._components.add(machine_id, devices, f"Adding drives and adapters to machine {spec.name}")
+        made = self._components.add(machine_id, ordered, f"Adding drives and adapters to machine {spec.name}")
         drive_ids = [
             drive_id_at(controller, drive.slot) for drive, controller in zip(spec.drives, controllers, strict=True)
         ]

@@ -8,6 +8,7 @@ its InstanceID and only what changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
@@ -52,6 +53,7 @@ _BOOT_FLOPPY, _BOOT_DVD, _BOOT_DISK, _BOOT_NETWORK = 0, 1, 2, 3
 _BOOT_DEFAULT = (_BOOT_DISK, _BOOT_DVD, _BOOT_NETWORK, _BOOT_FLOPPY)
 
 MachineResources = list[CimInstance]
+BootDevice = tuple[Literal["drive", "nic"], int]  # as in MachineSpec.boot_order
 
 
 def check(spec: MachineSpec, version: Version, host: str) -> None:
@@ -220,16 +222,23 @@ def vlan_settings(vlan_id: int) -> CimInstance:
     return CimInstance(VLAN, {"OperationMode": _ACCESS, "AccessVlanId": vlan_id})
 
 
+def boot_sequence(spec: MachineSpec) -> list[BootDevice]:
+    """All devices in the order in which to boot from them: what the spec names, then the rest."""
+    rest: list[BootDevice] = [("drive", position) for position in range(len(spec.drives))]
+    rest += [("nic", position) for position in range(len(spec.nics))]
+    return [*spec.boot_order, *(device for device in rest if device not in spec.boot_order)]
+
+
 def firmware_settings(spec: MachineSpec, drive_ids: Sequence[str], adapter_ids: Sequence[str]) -> CimInstance:
     """How a generation 2 machine's firmware shall be once its devices are there.
 
     :param drive_ids: InstanceIDs of the drives, in the order of ``spec.drives``; ``adapter_ids`` likewise.
     """
-    devices = {"drive": drive_ids, "nic": adapter_ids}
-    wanted = [devices[kind][position] for kind, position in spec.boot_order]
-    order = wanted + [device for device in (*drive_ids, *adapter_ids) if device not in wanted]
+    ids = {"drive": drive_ids, "nic": adapter_ids}
     # A device's boot source has its settings id with \B behind it (facts: real-instances 1.4).
-    sources: list[CimScalar] = [setting_path(BOOT_SOURCE, f"{device}\\B") for device in order]
+    sources: list[CimScalar] = [
+        setting_path(BOOT_SOURCE, f"{ids[kind][position]}\\B") for kind, position in boot_sequence(spec)
+    ]
     return CimInstance(SYSTEM, {"BootSourceOrder": sources, **_secure_boot(spec)})
 
 
