@@ -32,7 +32,7 @@ LOG = logging.getLogger(__name__)
 
 KEPT_BYTES_PER_FILE = 512 * 1024
 
-_POLL_S = 0.1
+_POLL_S = 0.25
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 15.0
 

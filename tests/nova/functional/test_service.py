@@ -145,3 +145,31 @@ def test_unused_images_leave_the_cache(cloud, host1, image_id, flavor_id):
     cloud.delete(server)
     compute.manager._run_image_cache_manager_pass(nova_context.get_admin_context())
     assert f"{image_id}.vhdx" not in host1.files("_base")
+
+
+def test_a_server_that_cannot_be_deleted_while_its_host_is_away_can_when_it_is_back(cloud, host1, image_id, flavor_id):
+    cloud.start_compute(host1)
+    server = cloud.boot(image_id, flavor_id)
+
+    host1.simulated.stop()
+    cloud.api.delete_server(server["id"])
+    cloud.wait_for(server, "ERROR")
+    host1.simulated.start()
+
+    cloud.delete(server)
+    assert host1.remains() == set()
+
+
+def test_servers_that_were_deleted_while_nova_compute_was_down_are_removed(cloud, host1, image_id, flavor_id):
+    compute = cloud.start_compute(host1)
+    server = cloud.boot(image_id, flavor_id)
+    compute.stop()
+    cloud.admin_api.put_service_force_down(cloud.admin_api.get_services(host=host1.name)[0]["id"], True)
+    cloud.delete(server)
+    assert host1.remains() != set()
+
+    compute = cloud.restart_compute(host1)
+    cloud.flags(running_deleted_instance_timeout=0)
+    compute.manager._cleanup_running_deleted_instances(nova_context.get_admin_context())
+
+    assert host1.remains() == set()
