@@ -1,6 +1,8 @@
 # Everything is made in the checkout: .venv (Python packages) and .state (clouds, logs, images).
 SHELL := /bin/bash
 PYTHON_IN_VENV := .venv/bin/python
+# Simulated hosts serve SMB through Samba, which wants to be root.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env PYTHONDONTWRITEBYTECODE=1)
 .DEFAULT_GOAL := help
 # make test: further arguments for pytest, such as PYTEST="-k console -x"
 PYTEST ?=
@@ -20,19 +22,19 @@ setup: ## system packages and .venv, with everything below needs
 
 .PHONY: demo
 demo: setup ## a real OpenStack on two simulated Hyper-V hosts, and a tour of it (CHECK=1: stop afterwards)
-	@exec $(PYTHON_IN_VENV) -m demo up $(if $(CHECK),--check)
+	@exec $(AS_ROOT) $(PYTHON_IN_VENV) -m demo up $(if $(CHECK),--check)
 
 .PHONY: demo-stop
 demo-stop: ## stop what `make demo` left running
-	@[ ! -x $(PYTHON_IN_VENV) ] || exec $(PYTHON_IN_VENV) -m demo stop
+	@[ ! -x $(PYTHON_IN_VENV) ] || exec $(AS_ROOT) $(PYTHON_IN_VENV) -m demo stop
 
 .PHONY: test
 test: setup lint ## everything else that proves the product
 # Nova and Neutron do not go into one process: they share oslo.config's one CONF, and Nova forbids the eventlet that Neutron
 # imports. No tests found (5) is fine: PYTEST may choose some of one half only.
 	@failed=0; \
-	$(PYTHON_IN_VENV) -m pytest -n 2 --ignore=tests/neutron $(call results,tests) $(PYTEST) || [ $$? = 5 ] || failed=1; \
-	$(PYTHON_IN_VENV) -m pytest tests/neutron $(call results,neutron) $(PYTEST) || [ $$? = 5 ] || failed=1; \
+	$(AS_ROOT) $(PYTHON_IN_VENV) -m pytest -n 2 --ignore=tests/neutron $(call results,tests) $(PYTEST) || [ $$? = 5 ] || failed=1; \
+	$(AS_ROOT) $(PYTHON_IN_VENV) -m pytest tests/neutron $(call results,neutron) $(PYTEST) || [ $$? = 5 ] || failed=1; \
 	exit $$failed
 
 .PHONY: lint
@@ -44,7 +46,7 @@ lint: setup ## style, types, and the direction of imports
 
 .PHONY: bench
 bench: setup ## measure against the budgets; writes bench/results.json
-	@exec $(PYTHON_IN_VENV) -m bench.run
+	@exec $(AS_ROOT) $(PYTHON_IN_VENV) -m bench.run
 
 .PHONY: docs
 docs: setup ## the documentation, in docs/_build/html

@@ -15,7 +15,7 @@ from demo.cloud.cloud import Cloud
 from demo.cloud.processes import DemoError
 from demo.display import Display
 from demo.guest_image import image_step
-from demo.settings import ADDRESS, SMB_PORT, STATE, endpoint_url, hosts
+from demo.settings import ADDRESS, STATE, endpoint_url, hosts
 from demo.tour import Tour
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -30,6 +30,8 @@ def main() -> int:
     commands.add_parser("status", help="list the cloud's processes")
     arguments = parser.parse_args()
 
+    if os.geteuid() != 0:
+        sys.exit("The demo needs root for its Samba servers; `make demo` and `make demo-stop` ask sudo for it.")
     clean_environment()
     display = Display()
     cloud = Cloud(STATE, hosts(), display)
@@ -93,7 +95,7 @@ The cloud is running. Use it:
     openstack server create --image guest --flavor tiny --network blue --use-config-drive --wait mine
     openstack console log show mine
 Its addresses: keystone {endpoint_url("keystone")}, the other APIs as `openstack catalog list` shows them;
-Hyper-V hosts {", ".join(f"{host.name} at {host.address}" for host in hosts())} (WinRM 5985 and 5986, SMB {SMB_PORT}),
+Hyper-V hosts {", ".join(f"{host.name} at {host.address}" for host in hosts())} (WinRM 5985 and 5986, SMB 445),
 user Administrator, password in {STATE.root / "passwords.json"}.
 Its logs: {STATE.log}
 Stop it:

@@ -11,7 +11,7 @@ from compute_hyperv.cim.wql import select
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from demo.cloud.config import certificate_authority
-from demo.settings import SMB_PORT, DemoHost, State
+from demo.settings import DemoHost, State
 
 INSTANCES = r"C:\OpenStack\Instances"
 # Nova's image cache: kept on purpose, for the next server with the same image.
@@ -43,7 +43,7 @@ def inventory(state: State, host: DemoHost) -> HostInventory:
     endpoint = Endpoint(
         host.address, username="Administrator", password=password, ca_file=str(certificate_authority(state))
     )
-    smb = SmbEndpoint(host.address, port=SMB_PORT, username="Administrator", password=password)
+    smb = SmbEndpoint(host.address, username="Administrator", password=password)
     with HyperVHost(endpoint, smb) as hyperv:
         ports = hyperv.cim.query(select("Msvm_EthernetPortAllocationSettingData", ["InstanceID", "ElementName"]))
         return HostInventory(

@@ -6,7 +6,6 @@ Windows' ports. All of it is under ``.state/demo`` in the checkout.
 """
 
 import json
-import os
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -23,8 +22,7 @@ REGION = "RegionOne"
 PHYSICAL_NETWORK = "physnet1"
 SWITCH = "external"
 WINRM_PORTS = (5985, 5986)
-# Only root may serve SMB at its own port.
-SMB_PORT = 445 if os.geteuid() == 0 else 10445
+SMB_PORT = 445
 
 # Below 32768, where the kernel takes ports for outgoing connections from.
 PORTS: Mapping[str, int] = {

@@ -109,7 +109,7 @@ python_packages() {
     $pip install --use-pep517 --no-compile --no-deps -r <(grep -Ev "$COMPILED" constraints.txt)
     for job in $(jobs -p); do wait "$job"; done
     $pip install --find-links $WHEELS -c constraints.txt -e '.[all]'
-    $VENV/bin/python -m compileall -q -j 0 $VENV/lib > /dev/null || true  # some packages ship templates named .py
+    $VENV/bin/python -m compileall -q -j 0 $VENV/lib src demo > /dev/null || true  # some packages ship templates as .py
     $pip check
 }
 

@@ -4,6 +4,7 @@
 identity of a compute node (the file ``compute_id``) beside its configuration and in its ``state_path``.
 """
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ from demo.settings import (
     PHYSICAL_NETWORK,
     PORTS,
     REGION,
-    SMB_PORT,
     SWITCH,
     VENV,
     DemoHost,
@@ -53,6 +53,10 @@ def write(state: State, hosts: Sequence[DemoHost]) -> None:
     save(state.etc / "rabbitmq_plugins", "[].\n")
     save(state.etc / "hosts.toml", simulated_hosts(state))
     save(state.openrc, openrc(state))
+    if "SUDO_UID" in os.environ:
+        # Who started the demo with sudo is to use it without.
+        for path in (state.root, state.openrc, state.log):
+            os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
 
 
 def save(path: Path, text: str) -> None:
@@ -239,7 +243,6 @@ def nova_compute(state: State, host: DemoHost) -> Ini:
         "password": state.passwords["hosts"],
         "winrm_scheme": "https",
         "winrm_ca_file": certificate_authority(state),
-        "smb_port": SMB_PORT,
         "physical_network_vswitch_mappings": f"{PHYSICAL_NETWORK}:{SWITCH}",
     }
     return ini
@@ -260,8 +263,7 @@ disk_free_limit.absolute = 50MB
 
 
 def simulated_hosts(state: State) -> str:
-    added = f'password = "{state.passwords["hosts"]}"\nsmb_port = {SMB_PORT}'
-    return HOSTS_TEMPLATE.read_text().replace("[[host]]", f"[[host]]\n{added}")
+    return HOSTS_TEMPLATE.read_text().replace("[[host]]", f'[[host]]\npassword = "{state.passwords["hosts"]}"')
 
 
 def openrc(state: State) -> str:

@@ -3,20 +3,15 @@
 Their durability is turned off where it can be: a demo that loses power starts afresh.
 """
 
-import os
-
 from demo.cloud.config import save
 from demo.cloud.ports import is_open
 from demo.cloud.processes import LEVEL_BASE, Processes
 from demo.settings import ADDRESS, DATABASES, PORTS, State
 
-ROOT = os.geteuid() == 0
-
 
 def start_memcached(processes: Processes) -> None:
-    argv = ["/usr/bin/memcached", "-l", ADDRESS, "-p", str(PORTS["memcached"]), "-m", "64", "-U", "0"]
-    if ROOT:
-        argv += ["-u", "nobody"]  # it refuses to run as root
+    # It refuses to run as root.
+    argv = ["/usr/bin/memcached", "-u", "nobody", "-l", ADDRESS, "-p", str(PORTS["memcached"]), "-m", "64", "-U", "0"]
     processes.start("memcached", argv, level=LEVEL_BASE)
     processes.wait_for("memcached", lambda: is_open((ADDRESS, PORTS["memcached"])), 10)
 
@@ -24,11 +19,10 @@ def start_memcached(processes: Processes) -> None:
 def start_mariadb(processes: Processes, state: State) -> None:
     """The server with a database per service, made at its first start."""
     data = state.data / "mariadb"
-    account = ["--user=root"] if ROOT else []
     if not (data / "mysql").is_dir():
         data.mkdir(parents=True, exist_ok=True)
         processes.run(
-            ["/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", *account],
+            ["/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", "--user=root"],
             log="mariadb",
         )
     statements = state.etc / "mariadb.sql"
@@ -38,7 +32,7 @@ def start_mariadb(processes: Processes, state: State) -> None:
         [
             "/usr/sbin/mariadbd",
             "--no-defaults",
-            *account,
+            "--user=root",
             f"--datadir={data}",
             f"--init-file={statements}",
             f"--bind-address={ADDRESS}",
