@@ -49,6 +49,7 @@ hosts.toml describes the hosts; every key has a default:
   allow_basic = false
   allow_unencrypted = false
   round_trip_ms = 0          # latency added to every HTTP exchange
+  client_ca_file = ""         # certificates signed by this authority let clients in
 
   [[host.switch]]            # default: one external switch "external"
   name = "external"
@@ -65,6 +66,10 @@ hosts.toml describes the hosts; every key has a default:
   max_shells_per_user = 30
   max_processes_per_shell = 25
   shell_idle_timeout_ms = 180000
+
+  [host.kerberos]            # of a host in a domain; default: none
+  keytab = "/etc/hv1.keytab"  # keys of HTTP/name and WSMAN/name
+  realm = "HV.TEST"          # all of its principals are let in
 
   [[host.fault]]             # what shall go wrong; default: nothing
   effect = "drop-after"      # delay, drop-before, drop-after, http-500, fault, job-error

@@ -57,6 +57,18 @@ class SwitchConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class KerberosConfig:
+    """What a host in a domain needs to take Kerberos tickets (``[host.kerberos]``); without a keytab it takes none.
+
+    :param keytab: file with the keys of ``HTTP/name`` and ``WSMAN/name``, exported from the KDC.
+    :param realm: the domain's realm; all of its principals are let in.
+    """
+
+    keytab: str = ""
+    realm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HostConfig:
     """One simulated host. Every field is a key of ``[[host]]``.
 
@@ -82,6 +94,8 @@ class HostConfig:
     :param switch: virtual switches (``[[host.switch]]``).
     :param fault: fault rules in force from the start (``[[host.fault]]``).
     :param quotas: WinRM's limits (``[host.quotas]``).
+    :param kerberos: the host is in a domain (``[host.kerberos]``).
+    :param client_ca_file: PEM file of an authority; certificates that it signed let clients in as ``username``.
     """
 
     name: str = "hv1"
@@ -106,6 +120,8 @@ class HostConfig:
     switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
     fault: tuple[FaultRule, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
+    kerberos: KerberosConfig = KerberosConfig()
+    client_ca_file: str = ""
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -125,6 +141,8 @@ class HostConfig:
             raise self._error("switch", "switches with different names")
 
     def _check_numbers(self) -> None:
+        if bool(self.kerberos.keytab) != bool(self.kerberos.realm):
+            raise ConfigError(f"host {self.name}: kerberos needs both keytab and realm")
         for name, least in _BOUNDED_BELOW.items():
             if getattr(self, name) < least:
                 raise self._error(name, f"a whole number, {least} or more")

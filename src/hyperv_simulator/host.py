@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.samba import SambaError, SambaServer
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
+from hyperv_simulator.server.kerberos import KerberosError
 from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import ListenError, WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
@@ -146,7 +148,13 @@ class SimulatedHost:
         config = self.config
         self._events = EventSource(inside.repository)
         self._service = service = WsManService(
-            HostIdentity(config.name, RELEASES[config.version].version, config.allow_basic, config.address),
+            HostIdentity(
+                config.name,
+                RELEASES[config.version].version,
+                config.allow_basic,
+                config.address,
+                allow_certificate=bool(config.client_ca_file),
+            ),
             inside.service,
             self._events,
             faults=self.faults,
@@ -155,9 +163,11 @@ class SimulatedHost:
             pause=self._stopping.wait,
         )
         certificate = self._authority.certificate_for(config.name, config.address, self.folder / "tls")
-        self._winrm = WinRm(config, certificate, service, self._travel)
         try:
+            self._winrm = WinRm(config, certificate, service, self._travel)
             self._winrm.start()
+        except (KerberosError, ssl.SSLError, OSError) as error:
+            raise StartError(f"host {config.name}: {error}") from None
         except ListenError as error:
             raise self._port_error(error.port, error.error) from None
 

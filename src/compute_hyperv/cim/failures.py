@@ -65,7 +65,7 @@ def translate(endpoint: Endpoint, raised: Exception, timeout_s: float, *, sent: 
     if isinstance(raised, requests.RequestException):
         error = Unreachable(f"The connection to {endpoint.url} broke: {_short(raised)}.", remedy=_BROKEN)
         return SendFailed(error, unprocessed=not sent, again=True)
-    if isinstance(raised, (AuthenticationError, SpnegoError)) or _is_credssp(raised):
+    if isinstance(raised, (AuthenticationError, SpnegoError)) or _is_of_an_extra(raised):
         return _refused(endpoint, raised)
     if isinstance(raised, WinRMTransportError):
         return _bad_status(endpoint, raised.code, raised.response_text, sent=sent)
@@ -111,9 +111,9 @@ def _never_connected(raised: requests.ConnectionError) -> bool:
     return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
 
 
-def _is_credssp(raised: Exception) -> bool:
-    """By the module's name, since requests-credssp is an extra that may not be installed."""
-    return type(raised).__module__.startswith("requests_credssp")
+def _is_of_an_extra(raised: Exception) -> bool:
+    """CredSSP's and Kerberos' own errors; by the module's name, since they are extras that may not be installed."""
+    return type(raised).__module__.partition(".")[0] in ("requests_credssp", "krb5", "gssapi")
 
 
 def _remedy(table: tuple[tuple[str, str], ...], text: str, default: str) -> str:
@@ -166,12 +166,14 @@ _AUTHENTICATION = (
         "The host does not offer this authentication: see winrm get winrm/config/service/auth.",
     ),
     ("clock skew", "The clocks differ by more than five minutes: synchronise this machine's and the host's."),
+    ("Client '", "Check the user's name: the realm does not know it."),
     (
         "not found in Kerberos database",
         "Connect to the host by its full domain name: the realm knows no service principal for this one.",
     ),
     ("credentials cache", "There is no Kerberos ticket: give user name and password, or get one with kinit."),
     ("Cannot contact any KDC", "Check the realm in /etc/krb5.conf and that its domain controllers can be reached."),
+    ("Decrypt integrity check failed", "Check user name and password in the domain."),
     ("Preauthentication failed", "Check user name and password in the domain."),
     ("expired", "The password or the Kerberos ticket has expired: renew it."),
 )

@@ -22,6 +22,11 @@ import spnego
 import spnego.channel_bindings
 from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1  # the two hashes that an smbpasswd line holds; pyspnego's own
 
+from hyperv_simulator.server.kerberos import KerberosAcceptor, speaks_kerberos
+
+# The Authorization header of a client that authenticates by its certificate (DSP0226 annex C.3.3)
+MUTUAL_TLS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+
 _Headers = tuple[tuple[str, str], ...]
 _AV_END_OF_LIST = 0
 _AV_CHANNEL_BINDINGS = 10
@@ -114,13 +119,25 @@ class ConnectionAuthentication:
     """The authentication state of one connection.
 
     :param channel_binding: ``tls-server-end-point`` data of the TLS connection, None without TLS.
+    :param kerberos: None where the host is in no domain: then Negotiate means NTLM.
+    :param allow_certificate: a client certificate that TLS has verified is enough (``Service/Auth/Certificate``).
     """
 
     def __init__(
-        self, account: Account, acceptor: NtlmAcceptor, *, allow_basic: bool, channel_binding: bytes | None = None
+        self,
+        account: Account,
+        acceptor: NtlmAcceptor,
+        *,
+        allow_basic: bool,
+        channel_binding: bytes | None = None,
+        kerberos: KerberosAcceptor | None = None,
+        allow_certificate: bool = False,
     ) -> None:
         self._account = account
         self._acceptor = acceptor
+        self._kerberos = kerberos
+        self._allow_certificate = allow_certificate
+        self._by_kerberos = False
         self._allow_basic = allow_basic
         self._bindings = (
             spnego.channel_bindings.GssChannelBindings(application_data=channel_binding) if channel_binding else None
@@ -133,13 +150,18 @@ class ConnectionAuthentication:
         """The context that seals messages; None until Negotiate is through."""
         return self._context if self._user is not None else None
 
-    def authenticate(self, authorization: str | None) -> Accepted | Refused:
-        """Judges one request by its Authorization header and by what the connection has been through."""
+    def authenticate(self, authorization: str | None, *, certified: bool = False) -> Accepted | Refused:
+        """Judges one request by its Authorization header and by what the connection has been through.
+
+        :param certified: TLS has verified a certificate of the client.
+        """
         if authorization is None:
             return Accepted(self._user) if self._user is not None else self._refuse()
         scheme, _, credentials = authorization.strip().partition(" ")
         if scheme.lower() == "basic":
             return self._basic(credentials)
+        if scheme.lower() == MUTUAL_TLS and certified and self._allow_certificate:
+            return Accepted(self._account.username)
         if scheme.lower() in ("negotiate", "kerberos"):
             return self._negotiate(scheme, credentials)
         return self._refuse()
@@ -171,19 +193,48 @@ class ConnectionAuthentication:
             return self._refuse()
         if self._context is None or self._user is not None:
             self._user = None
-            self._context = self._acceptor.context()
+            self._begin(scheme, credentials)
+        context = self._context
+        if context is None:
+            return self._refuse()
         try:
-            answer = self._acceptor.step(self._context, token, self._bindings if _binds_channel(token) else None)
-        except (spnego.exceptions.SpnegoError, ValueError, struct.error, UnicodeDecodeError, KeyError, IndexError):
-            # SpnegoError for what is wrong, the others for tokens so broken that pyspnego trips while unpacking them.
+            if self._by_kerberos:
+                # MIT's library is as relaxed about bindings as Windows is by default: it checks those that come.
+                answer = context.step(token, channel_bindings=self._bindings)
+            else:
+                answer = self._acceptor.step(context, token, self._bindings if _binds_channel(token) else None)
+        except _REFUSALS:
             return self._refuse()
         headers: _Headers = ()
         if answer:
             headers = (("WWW-Authenticate", f"{scheme} {base64.b64encode(answer).decode()}"),)
-        if not self._context.complete:
+        if not context.complete:
             return Refused(headers) if headers else self._refuse()
-        self._user = self._account.username
-        return Accepted(self._user, headers)
+        if self._by_kerberos and self._kerberos is not None:
+            self._user = self._kerberos.user_of(context)
+        else:
+            self._user = self._account.username
+        return Accepted(self._user, headers) if self._user is not None else self._refuse()
+
+    def _begin(self, scheme: str, credentials: str) -> None:
+        """A context for the mechanism that the first token is of; none where the host does not have it."""
+        self._by_kerberos = self._kerberos is not None and speaks_kerberos(credentials)
+        if self._by_kerberos and self._kerberos is not None:
+            self._context = self._kerberos.context()
+        else:
+            self._context = None if scheme.lower() == "kerberos" else self._acceptor.context()
+
+
+# SpnegoError for what is wrong, the others for tokens so broken that pyspnego trips while unpacking them;
+# AttributeError is python-gssapi's for a ticket that a new context did not take.
+_REFUSALS = (
+    spnego.exceptions.SpnegoError,
+    ValueError,
+    struct.error,
+    KeyError,
+    IndexError,
+    AttributeError,
+)
 
 
 def _base64(text: str) -> bytes | None:

@@ -28,6 +28,7 @@ from typing import Protocol
 from hyperv_simulator.server import encryption
 from hyperv_simulator.server.auth import Account, ConnectionAuthentication, NtlmAcceptor, Refused
 from hyperv_simulator.server.http import HttpRequest, HttpResponse
+from hyperv_simulator.server.kerberos import KerberosAcceptor
 
 _PATHS = ("/wsman", "/wsman-anon/identify")
 _SOAP = "application/soap+xml;charset=UTF-8"
@@ -61,6 +62,8 @@ class EndpointSettings:
 
     :param max_envelope_bytes: MaxEnvelopeSizekb × 1024.
     :param channel_binding: of the TLS certificate; None on a listener without TLS.
+    :param kerberos: None where the host is in no domain.
+    :param allow_certificate: clients may authenticate by a certificate.
     """
 
     account: Account
@@ -68,6 +71,8 @@ class EndpointSettings:
     allow_unencrypted: bool
     max_envelope_bytes: int
     channel_binding: bytes | None = None
+    kerberos: KerberosAcceptor | None = None
+    allow_certificate: bool = False
 
 
 class WsManConnection:
@@ -91,6 +96,8 @@ class WsManConnection:
             acceptor,
             allow_basic=settings.allow_basic,
             channel_binding=settings.channel_binding,
+            kerberos=settings.kerberos,
+            allow_certificate=settings.allow_certificate,
         )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
@@ -102,7 +109,8 @@ class WsManConnection:
             return HttpResponse(405, (("Allow", "POST"),))
         if (request.header("wsmanidentify") or "").lower() == "unauthenticated":
             return self._plain(request, user=None)
-        verdict = self._authentication.authenticate(request.header("authorization"))
+        certified = request.client_certificate is not None
+        verdict = self._authentication.authenticate(request.header("authorization"), certified=certified)
         if isinstance(verdict, Refused):
             return HttpResponse(401, verdict.headers)
         response = self._answer(request, verdict.user)

@@ -42,6 +42,7 @@ class HttpRequest:
 
     :param headers: names in lower case, in the order they came.
     :param oversized: the body was longer than the listener allows, and is empty here.
+    :param client_certificate: of the client (DER), verified by TLS; None where it showed none.
     """
 
     method: str
@@ -49,6 +50,7 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     oversized: bool = False
+    client_certificate: bytes | None = None
 
     def header(self, name: str) -> str | None:
         """The first header of that name (lower case); None where there is none."""
@@ -210,6 +212,9 @@ class _Connection:
         self._retrieval_timeout_s = retrieval_timeout_s
         self._due: float | None = None  # when the request that comes in must be complete
         self._http = h11.Connection(h11.SERVER)
+        self._client_certificate: bytes | None = None
+        if isinstance(connection, ssl.SSLSocket):
+            self._client_certificate = connection.getpeercert(binary_form=True)
 
     def serve(self) -> None:
         """Answers requests until either side closes."""
@@ -257,6 +262,7 @@ class _Connection:
             headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers),
             body=b"" if oversized else b"".join(chunks),
             oversized=oversized,
+            client_certificate=self._client_certificate,
         )
 
     def _events(self) -> Iterator[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from hyperv_simulator.config import HostConfig
 from hyperv_simulator.server.auth import Account, NtlmAcceptor
 from hyperv_simulator.server.endpoint import FRAME_BYTES, EndpointSettings, SoapService, WsManConnection
 from hyperv_simulator.server.http import HttpListener
+from hyperv_simulator.server.kerberos import KerberosAcceptor
 from hyperv_simulator.server.tls import HostCertificate
 
 
@@ -23,13 +25,18 @@ class WinRm:
     ) -> None:
         account = Account(config.name, config.username, config.password)
         self._acceptor = NtlmAcceptor(account)
+        kerberos = KerberosAcceptor(config.kerberos.keytab, config.kerberos.realm) if config.kerberos.keytab else None
         plain = EndpointSettings(
             account,
             allow_basic=config.allow_basic,
             allow_unencrypted=config.allow_unencrypted,
             max_envelope_bytes=config.quotas.max_envelope_bytes,
+            kerberos=kerberos,
         )
-        tls = replace(plain, channel_binding=certificate.channel_binding)
+        if config.client_ca_file:
+            certificate.context.load_verify_locations(config.client_ca_file)
+            certificate.context.verify_mode = ssl.CERT_OPTIONAL
+        tls = replace(plain, channel_binding=certificate.channel_binding, allow_certificate=bool(config.client_ca_file))
         limit = config.quotas.max_envelope_bytes + FRAME_BYTES
         retrieval_s = float(config.quotas.max_packet_retrieval_time_seconds)
         self._listeners = (

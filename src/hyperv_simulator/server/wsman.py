@@ -50,6 +50,7 @@ from hyperv_simulator.fault_rules import Action, FaultRule, FaultRules
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
 from hyperv_simulator.server import fragments, wire_faults
+from hyperv_simulator.server.auth import MUTUAL_TLS
 from hyperv_simulator.server.endpoint import SoapAnswer
 from hyperv_simulator.server.enumerating import Enumerating, packer
 from hyperv_simulator.server.eventing.operations import Eventing
@@ -113,6 +114,7 @@ class HostIdentity:
     :param name: computer name, the ``Machine`` of every fault.
     :param os_version: ``10.0.20348``.
     :param address: IPv4 address of its first adapter.
+    :param allow_certificate: authentication by certificate is.
     :param allow_basic: Basic is among the security profiles that Identify names.
     """
 
@@ -120,12 +122,14 @@ class HostIdentity:
     os_version: str
     allow_basic: bool = False
     address: str = "127.0.0.1"
+    allow_certificate: bool = False
 
     @property
     def security_profiles(self) -> tuple[str, ...]:
         """MS-WSMV 3.1.4.1.29.2: which schemes follow from which setting."""
         schemes = ("basic", "spnego-kerberos") if self.allow_basic else ("spnego-kerberos",)
-        return tuple(f"{_PROFILES}{transport}/{scheme}" for transport in ("http", "https") for scheme in schemes)
+        profiles = [f"{_PROFILES}{transport}/{scheme}" for transport in ("http", "https") for scheme in schemes]
+        return (*profiles, MUTUAL_TLS) if self.allow_certificate else tuple(profiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +373,9 @@ class WsManService:
 
     def _full_name(self, user: str) -> str:
         """DOMAIN\\\\user, as owners are named (real-instances 3.5); a local account's domain is the computer."""
+        name, at, realm = user.partition("@")
+        if at:
+            return f"{realm.partition('.')[0].upper()}\\{name}"
         return f"{self._identity.name}\\{user}"
 
     def _admit(self, user: str) -> None:

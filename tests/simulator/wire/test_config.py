@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperv_simulator.config import ConfigError, HostConfig, SwitchConfig, check, load
+from hyperv_simulator.config import ConfigError, HostConfig, KerberosConfig, SwitchConfig, check, load
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
 
@@ -42,6 +42,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         allow_basic = true
         allow_unencrypted = true
         round_trip_ms = 5
+        client_ca_file = "/etc/clients.pem"
         [[host.switch]]
         name = "lan"
         [[host.switch]]
@@ -52,6 +53,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         class_name = "Msvm_VirtualSystemManagementService"
         method = "DefineSystem"
         nth = 2
+        [host.kerberos]
+        keytab = "/etc/hv-a.keytab"
+        realm = "HV.TEST"
         [host.quotas]
         max_envelope_size_kb = 150
         max_shells_per_user = 5
@@ -80,6 +84,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         allow_basic=True,
         allow_unencrypted=True,
         round_trip_ms=5,
+        client_ca_file="/etc/clients.pem",
+        kerberos=KerberosConfig(keytab="/etc/hv-a.keytab", realm="HV.TEST"),
         switch=(SwitchConfig("lan"), SwitchConfig("inner", "internal")),
         fault=(
             FaultRule("drop-after", class_name="Msvm_VirtualSystemManagementService", method="DefineSystem", nth=2),
@@ -123,6 +129,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "[[host]]\n[host.quotas]\nmax_envelope_size_kb = 8",
             "max_envelope_size_kb is 8; write a whole number from 32 to 1039440",
         ),
+        ('[[host]]\n[host.kerberos]\nrealm = "X"', "host hv1: kerberos needs both keytab and realm"),
         ("[[host]", "not TOML"),
     ],
 )
