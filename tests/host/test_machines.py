@@ -274,6 +274,18 @@ def test_a_version_that_lacks_a_feature_says_which_has_it(simulate: Simulate) ->
         assert host.machines.list() == []
 
 
+def test_a_version_that_cannot_plug_adapters_into_a_running_machine_says_so(simulate: Simulate) -> None:
+    with client_of(simulate(version="2012r2")) as host:
+        machine_id = host.machines.create(generation_1(drives=(), boot_order=(), nics=()))
+        nic = Nic("late", "FA163E000001", "external", 3)
+        host.machines.start(machine_id)
+        with pytest.raises(UnsupportedByHost, match="Windows Server 2016"):
+            host.machines.connect_nic(machine_id, nic)
+        host.machines.turn_off(machine_id)
+        host.machines.connect_nic(machine_id, nic)
+        assert host.machines.nics(machine_id) == [nic]
+
+
 # --- finding
 
 

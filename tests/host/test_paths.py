@@ -69,20 +69,6 @@ def test_paths_compare_without_regard_to_case_and_kind_of_slash() -> None:
     assert not paths.same(r"C:\a", r"C:\ab")
 
 
-@pytest.mark.parametrize(
-    ("path", "folder", "inside"),
-    [
-        (r"C:\a\b", r"C:\A", True),
-        (r"C:\a", r"C:\a\\", True),
-        (r"C:\ab", r"C:\a", False),
-        (r"C:\x", "C:\\", True),
-        (r"D:\x", "C:\\", False),
-    ],
-)
-def test_being_inside_a_folder_is_not_beginning_with_its_name(path: str, folder: str, inside: bool) -> None:
-    assert paths.is_inside(path, folder) is inside
-
-
 @pytest.mark.parametrize("pipe", [r"\\.\pipe\abc", "abc", "//./PIPE/abc", r"\\hv1\pipe\abc"])
 def test_a_pipe_is_named_with_or_without_its_folder(pipe: str) -> None:
     assert paths.pipe_name(pipe) == "abc"

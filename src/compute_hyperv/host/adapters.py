@@ -7,7 +7,7 @@ missing without any error (facts: old-driver 7). A machine whose VLAN did not ta
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from compute_hyperv.cim.errors import MethodFailed
 from compute_hyperv.cim.session import CimSession
@@ -30,10 +30,19 @@ _TRIES = 2
 
 
 class Adapters:
-    def __init__(self, session: CimSession, components: Components, switches: Switches) -> None:
+    """:param check_plugging: raises where a machine, in the state it is in, cannot get or lose an adapter."""
+
+    def __init__(
+        self,
+        session: CimSession,
+        components: Components,
+        switches: Switches,
+        check_plugging: Callable[[str], None],
+    ) -> None:
         self._session = session
         self._components = components
         self._switches = switches
+        self._check_plugging = check_plugging
 
     def list(self, machine_id: str) -> list[Nic]:
         """The adapters as they are now.
@@ -62,10 +71,12 @@ class Adapters:
         """See that the machine has this adapter, and that it is connected as asked, VLAN included.
 
         :raises InvalidRequest: there is no such switch.
+        :raises UnsupportedByHost: the adapter is new, the machine runs, and this Windows version cannot plug one in.
         """
         settings = MachineSettings.read(self._session, machine_id)
         adapter = settings.adapter(nic.name)
         if adapter is None:
+            self._check_plugging(machine_id)
             self._components.add(machine_id, [new_adapter(nic)], f"Adding the adapter {nic.name}")
             settings = MachineSettings.read(self._session, machine_id)
             adapter = settings.adapter(nic.name)
@@ -90,6 +101,7 @@ class Adapters:
         """Take an adapter out of the machine; without one nothing happens."""
         settings = MachineSettings.read(self._session, machine_id)
         if adapter := settings.adapter(name):
+            self._check_plugging(machine_id)
             self._disconnect(settings, adapter)
             self._components.remove([reference_of(adapter)], f"Removing the adapter {name}")
 

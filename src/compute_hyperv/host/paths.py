@@ -62,12 +62,6 @@ def same(one: str, other: str) -> bool:
     return normalise(one).lower() == normalise(other).lower()
 
 
-def is_inside(path: str, folder: str) -> bool:
-    """Whether ``path`` is ``folder`` or below it."""
-    inner, outer = normalise(path).lower(), normalise(folder).lower().rstrip("\\")
-    return inner.rstrip("\\") == outer or inner.startswith(outer + "\\")
-
-
 def is_unc(path: str) -> bool:
     return _UNC.match(normalise(path)) is not None
 
