@@ -7,6 +7,7 @@ one likes: machine and files are found by the instance's name, and the machine m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
@@ -80,19 +81,22 @@ class Builder:
 
         :raises nova.exception.NovaException: it failed, and nothing is left on the host; or what is left is remembered.
         """
-        machine = spec.machine_spec(
+        plan = functools.partial(
+            spec.machine_spec,
             instance,
             image_meta,
-            network_info,
-            block_device_info,
-            self._settings,
-            self._host.inventory.host_info().version,
+            block_device_info=block_device_info,
+            settings=self._settings,
+            host_version=self._host.inventory.host_info().version,
             config_drive=configdrive.required_by(instance),
         )
+        # Without the ports first: Nova is still making them, and waits for that when they are looked at. Meanwhile all
+        # else is checked and the image fetched.
+        plan(network_info=())
         with _lock(instance.uuid):
             self._make_room(instance)
             image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
-            machine = spec.with_root_format(machine, instance, image.format)
+            machine = spec.with_root_format(plan(network_info=network_info), instance, image.format)
             found_files = self._host.files.exists(machine.folder)
             try:
                 self._make_files(instance, machine, image, injected_files, admin_password, network_info)

@@ -90,7 +90,7 @@ class HyperVDriver(driver.ComputeDriver):
             image_meta,
             injected_files,
             admin_password,
-            network_info or [],
+            [] if network_info is None else network_info,  # not by its truth, for which it would be waited
             block_device_info,
             power_on=power_on,
         )
