@@ -10,7 +10,6 @@ The processes are `children`: none outlives the simulator.
 from __future__ import annotations
 
 import logging
-import shlex
 import shutil
 import socket
 import subprocess
@@ -41,7 +40,6 @@ LOG = logging.getLogger(__name__)
 
 SERIAL_PORTS = 2
 QUIT_TIMEOUT_S = 10.0
-SAVE_TIMEOUT_S = 300.0
 NOT_SUPPORTED = 0x80070032
 # ACPI's PM1 enable register on both machine types (firmware puts the block at 0x600), and its power button bit: the
 # guest sets it when it has a driver that listens to that button.
@@ -101,6 +99,8 @@ class QemuGuest:
         with self._lock:
             if self.running:
                 return
+            if restore_from is not None:
+                raise GuestError(NOT_SUPPORTED, "The simulator can't restore a QEMU guest.")
             if self._spec.secure_boot:
                 raise GuestError(NOT_SUPPORTED, "Secure boot is not simulated: turn it off for this machine.")
             self._turned_off = self._shut_down = False
@@ -108,18 +108,17 @@ class QemuGuest:
             self._integration = (False, 0.0)
             folder = self._folder = run_folders.make("guest")
             try:
-                self._launch(folder, restore_from)
+                self._launch(folder)
             except BaseException:
                 self._turned_off = True
                 self._give_back()
                 raise
 
-    def _launch(self, folder: Path, restore_from: Path | None) -> None:
+    def _launch(self, folder: Path) -> None:
         variables = folder / "variables.fd"
         if self._spec.generation == 2:
-            saved = _saved_variables(restore_from) if restore_from else qemu_command.FIRMWARE_VARIABLES
             try:
-                shutil.copyfile(saved, variables)
+                shutil.copyfile(qemu_command.FIRMWARE_VARIABLES, variables)
             except FileNotFoundError as error:
                 raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install the package ovmf.") from error
         devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires)
@@ -135,7 +134,6 @@ class QemuGuest:
             qemu_command.Connections(monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs)),
             variables,
             accelerator=accelerator.option(),
-            incoming=f"exec:cat {shlex.quote(str(restore_from))}" if restore_from else None,
         )
         qmp = Qmp(monitor, self._on_event, self._on_end)
         try:
@@ -153,10 +151,6 @@ class QemuGuest:
         try:
             qmp.negotiate()
             devices.connect(qmp)
-            if restore_from is not None:
-                _wait_for_migration(qmp, "query-status")
-                restore_from.unlink()
-                _saved_variables(restore_from).unlink(missing_ok=True)
         except QmpError as error:
             said = (folder / "qemu.log").read_text(errors="replace").strip()
             self._kill()
@@ -197,20 +191,11 @@ class QemuGuest:
     def resume(self) -> None:
         self._tell("cont")
 
-    def save(self, state_file: Path) -> None:
-        with self._lock:
-            qmp, folder = self._qmp, self._folder
-            if qmp is None or folder is None:
-                raise GuestError(UNSPECIFIED, "The machine is not running.")
-            try:
-                qmp.execute("migrate", uri=f"exec:cat > {shlex.quote(str(state_file))}")
-                _wait_for_migration(qmp, "query-migrate")
-            except QmpError as error:
-                state_file.unlink(missing_ok=True)
-                raise GuestError(UNSPECIFIED, f"The state can't be saved: {error}") from error
-            if self._spec.generation == 2:
-                shutil.copyfile(folder / "variables.fd", _saved_variables(state_file))
-            self.power_off()
+    def save(self, state_file: Path) -> None:  # noqa: ARG002  (the protocol's)
+        """:raises GuestError: always. QEMU gives a machine's state away only where it could migrate it, and its VHD and
+        VHDX drivers forbid that.
+        """
+        raise GuestError(NOT_SUPPORTED, "The simulator can't save a QEMU guest: use guests = none for that.")
 
     def _tell(self, command: str) -> None:
         qmp = self._qmp
@@ -311,21 +296,3 @@ class QemuRunner:
             except DiskError as error:
                 LOG.error("%s", error)
         self._guests = []
-
-
-def _saved_variables(state_file: Path) -> Path:
-    return state_file.with_name(state_file.name + ".firmware")
-
-
-def _wait_for_migration(qmp: Qmp, question: str) -> None:
-    """:raises QmpError: it failed, or takes too long."""
-    deadline = time.monotonic() + SAVE_TIMEOUT_S
-    while time.monotonic() < deadline:
-        answer = qmp.execute(question)
-        status = answer.get("status", "")
-        if status in ("completed", "running", "paused"):
-            return
-        if status in ("failed", "cancelled", "internal-error"):
-            raise QmpError(answer.get("error-desc", f"migration {status}"))
-        time.sleep(0.05)
-    raise QmpError("it takes too long")

@@ -53,11 +53,8 @@ def command_line(
     variables: Path,
     *,
     accelerator: str,
-    incoming: str | None,
 ) -> list[str]:
-    """:param blockdevs: by `disk_id`.  :param variables: the machine's copy of OVMF's variables.
-    :param incoming: where a saved state is read from.
-    """
+    """:param blockdevs: by `disk_id`.  :param variables: the machine's copy of OVMF's variables."""
     arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     arguments += ["-name", spec.name.replace(",", ",,"), "-uuid", spec.machine_id]
     # Without 5-level page tables: walking them in software costs a translated processor a tenth of its time.
@@ -78,8 +75,6 @@ def command_line(
         arguments += ["-netdev", json.dumps(nic_backend(nic))]
         bus = f"port{position}" if spec.generation == 2 else "pci.0"
         arguments += ["-device", json.dumps(nic_device(nic, bus, _boot_index(spec, "nic", position)))]
-    if incoming is not None:
-        arguments += ["-incoming", incoming]
     return arguments
 
 

@@ -71,7 +71,9 @@ class FileClient:
         return pipe
 
     def close(self) -> None:
-        smbclient.reset_connection_cache(fail_on_error=False, connection_cache=self._cache)
+        """Just hang up: smbd answers no orderly farewell while the read of a pipe is pending."""
+        for connection in self._cache.values():
+            connection.disconnect(close=False)
 
 
 class Console:
@@ -99,16 +101,16 @@ class Console:
     def text(self) -> str:
         return self._text
 
-    def wait_for(self, pattern: str, timeout_s: float = 90) -> str:
-        """The line in which the pattern is found."""
+    def wait_for(self, pattern: str, timeout_s: float = 90, *, prompt: bool = False) -> str:
+        """The line in which the pattern is found; a whole line, or a prompt."""
         deadline = time.monotonic() + timeout_s
         with self._more:
-            while not (found := re.search(f".*(?:{pattern}).*", self._text)):
+            while not (found := re.search(f".*(?:{pattern}).*" + ("" if prompt else "\n"), self._text, re.MULTILINE)):
                 left = deadline - time.monotonic()
                 if left <= 0 or (self._ended and not found):
                     raise AssertionError(f"{pattern!r} did not appear on the console:\n{self._text}")
                 self._more.wait(left)
-        return found.group()
+        return found.group().strip()
 
     def type(self, text: str) -> None:
         self._pipe.write(text.encode(), 0)
