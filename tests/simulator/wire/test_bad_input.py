@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.simulator.wire.conftest import WireHost
 from tests.simulator.wire.raw import NS, V2, WQL, envelope, selectors
 
+SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 MESSAGES = (
     envelope(f"{NS['x']}/Get", f"{V2}/Msvm_ComputerSystem", selectors=selectors({"Name": "HV1"})),
     envelope(
@@ -18,6 +19,42 @@ MESSAGES = (
         f"{V2}/*",
         f'<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>5</w:MaxElements><w:Filter Dialect="{WQL}">'
         "select * from Msvm_ComputerSystem where Name like '%a_[b-c]%'</w:Filter></n:Enumerate>",
+    ),
+    envelope(
+        f"{NS['e']}/Subscribe",
+        f"{V2}/*",
+        '<e:Subscribe><e:Delivery Mode="http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull"><w:Heartbeats>PT9S</w:Heartbeats>'
+        f'</e:Delivery><e:Expires>PT60.5S</e:Expires><w:Filter Dialect="{WQL}">'
+        "select * from __InstanceCreationEvent within 2 where TargetInstance isa 'Msvm_ComputerSystem'"
+        " and TargetInstance.Name != 'x'</w:Filter></e:Subscribe>",
+    ),
+    envelope(
+        f"{NS['x']}/Create",
+        f"{SHELL}/cmd",
+        f'<r:Shell xmlns:r="{SHELL}" ShellId="11111111-2222-4333-8444-555555555555"><r:Lifetime>PT60S</r:Lifetime>'
+        "<r:InputStreams>stdin</r:InputStreams></r:Shell>",
+        headers='<w:OptionSet><w:Option Name="WINRS_CODEPAGE">437</w:Option></w:OptionSet>',
+    ),
+    envelope(
+        f"{NS['x']}/Get",
+        "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/*",
+        selectors=selectors({"ClassName": "Msvm_ComputerSystem", "__cimnamespace": "root/virtualization/v2"}),
+        headers='<w:OptionSet><w:Option Name="IncludeQualifiers">true</w:Option></w:OptionSet>',
+    ),
+    envelope(
+        f"{NS['x']}/Get",
+        f"{V2}/Msvm_ComputerSystem",
+        selectors=selectors({"Name": "HV1"}),
+        headers='<w:FragmentTransfer s:mustUnderstand="true">p:OperationalStatus[1]/text()</w:FragmentTransfer>',
+    ),
+    envelope(
+        f"{NS['n']}/Enumerate",
+        f"{V2}/*",
+        '<n:Enumerate><w:Filter Dialect="http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter">'
+        '<b:AssociatedInstances xmlns:b="http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd"><b:Object>'
+        f"<a:ReferenceParameters><w:ResourceURI>{V2}/Msvm_ComputerSystem</w:ResourceURI>"
+        '<w:SelectorSet><w:Selector Name="Name">HV1</w:Selector></w:SelectorSet></a:ReferenceParameters></b:Object>'
+        "</b:AssociatedInstances></w:Filter></n:Enumerate>",
     ),
 )
 
@@ -34,7 +71,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 @given(body=damaged())
 def test_a_damaged_message_gets_an_answer_and_is_no_defect(wire: WireHost, body: bytes) -> None:
