@@ -24,7 +24,7 @@ from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1  # the two hashes that an s
 
 from hyperv_simulator.server.kerberos import KerberosAcceptor, speaks_kerberos
 
-# The Authorization header of a client that authenticates by its certificate (DSP0226 annex C.3.3)
+# The Authorization header of a client that authenticates by its certificate (DSP0226 annex C.3.5)
 MUTUAL_TLS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 
 _Headers = tuple[tuple[str, str], ...]

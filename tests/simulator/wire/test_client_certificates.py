@@ -1,4 +1,4 @@
-"""Authentication by a client certificate over TLS (DSP0226 annex C.3.3; MS-WSMV 3.1.4.1.29.2 and 3.1.4.1.23)."""
+"""Authentication by a client certificate over TLS (DSP0226 annex C.3.5; MS-WSMV 3.1.4.1.29.2 and 3.1.4.1.23)."""
 
 from __future__ import annotations
 
