@@ -96,7 +96,7 @@ class Machines:
         """Make a machine and all that belongs to it, turned off; its id.
 
         Requests: look, define, read what it became, add drives and adapters, add media and connections, set the VLAN,
-        read it back, read the firmware's settings: 8 with one adapter. What did not take along the way is set in two more.
+        read it back, read the firmware's settings: 8 with one adapter. What did not take on the way is set in two more.
 
         :param known_absent: the caller has just looked and found no machine of that name.
         :raises MachineExists: there is a machine of that name; nothing was done.
