@@ -109,7 +109,7 @@ class TestPywinrm:
         )
         assert etree.fromstring(client.send_message(message)).findtext(".//{*}ElementName") == "HV1"
 
-    def test_a_shell_which_there_is_none_is_a_fault_that_it_understands(self, client: Protocol) -> None:
+    def test_a_shell_that_does_not_exist_is_a_fault_that_it_understands(self, client: Protocol) -> None:
         with pytest.raises(PywinrmFault) as caught:
-            client.open_shell()
-        assert caught.value.fault_subcode == "a:DestinationUnreachable"
+            client.run_command("11111111-2222-4333-8444-555555555555", "hostname")
+        assert (caught.value.fault_subcode, caught.value.wsman_fault_code) == ("w:InvalidSelectors", 2150858843)
