@@ -23,7 +23,7 @@ from hyperv_simulator.guest_image.packages import (
     UEFI_STUB,
     ImageError,
     default_cache,
-    kernel_package,
+    kernel,
     tool,
     unpacked,
 )
@@ -67,18 +67,17 @@ def build(
     :raises ImageError: a package or a program is missing.
     """
     cache = cache or default_cache()
-    kernel_files = unpacked(kernel_package(cache), cache)
-    kernel = next((kernel_files / "boot").glob("vmlinuz-*"))
-    initrd = initramfs.build(next((kernel_files / "lib" / "modules").iterdir()))
+    found = kernel(cache)
+    initrd = initramfs.build(found.modules)
     command_line = f"{COMMAND_LINE} {kernel_options}".strip()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".image-") as name:
         work = Path(name)
         disk = work / "disk.raw"
         if generation == 2:
-            _uefi_disk(disk, kernel, initrd, command_line, cache, work)
+            _uefi_disk(disk, found.image, initrd, command_line, cache, work)
         else:
-            _bios_disk(disk, kernel, initrd, command_line, cache, work)
+            _bios_disk(disk, found.image, initrd, command_line, cache, work)
         _convert(disk, work / "done", format)
         (work / "done").replace(output)
     return output
@@ -95,14 +94,14 @@ def _convert(disk: Path, target: Path, format: ImageFormat) -> None:
 # ---------------------------------------------------------------- generation 2
 
 
-def _uefi_disk(disk: Path, kernel: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> None:
+def _uefi_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> None:
     (work / "initrd").write_bytes(initrd)
     (work / "cmdline").write_text(command_line)
     (work / "osrel").write_text("ID=hyperv-simulator-guest\nNAME=Guest\nVERSION_ID=1\n")
     stub = unpacked(UEFI_STUB, cache) / "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
     image = work / "BOOTX64.EFI"
     # The kernel is the last: it unpacks itself in place and needs the memory behind it.
-    sections = {"osrel": work / "osrel", "cmdline": work / "cmdline", "initrd": work / "initrd", "linux": kernel}
+    sections = {"osrel": work / "osrel", "cmdline": work / "cmdline", "initrd": work / "initrd", "linux": linux}
     contents = {f".{name}": path.read_bytes() for name, path in sections.items()}
     image.write_bytes(add_sections(stub.read_bytes(), contents))
     _write_gpt(disk)
@@ -190,7 +189,7 @@ def _make_fat(disk: Path, label: str) -> None:
 # ---------------------------------------------------------------- generation 1
 
 
-def _bios_disk(disk: Path, kernel: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> None:
+def _bios_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> None:
     loader = unpacked(BIOS_LOADER, cache) / "usr/bin/syslinux"
     boot_code = unpacked(BIOS_LOADER_FILES, cache) / "usr/lib/syslinux/mbr/mbr.bin"
     with disk.open("wb") as file:
@@ -199,7 +198,7 @@ def _bios_disk(disk: Path, kernel: Path, initrd: bytes, command_line: str, cache
         file.write(_mbr(boot_code.read_bytes(), 0x80, 0x0E, first, count))
     _make_fat(disk, "GUEST")
     (work / "initrd").write_bytes(initrd)
-    shutil.copyfile(kernel, work / "linux")
+    shutil.copyfile(linux, work / "linux")
     config = ("SERIAL 0 115200", "DEFAULT guest", "PROMPT 0", "LABEL guest", "LINUX linux", "INITRD initrd")
     (work / "syslinux.cfg").write_text("\n".join((*config, f"APPEND {command_line}", "")))
     tool([str(loader), "--install", "--offset", str(PARTITION_START), str(disk)], env=REPEATABLE)

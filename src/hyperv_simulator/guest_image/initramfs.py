@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from hyperv_simulator.guest_image.packages import ImageError, tool
+from hyperv_simulator.guest_image.packages import ImageError, tool, tool_output
 
 # By what a machine has: everything, virtio devices, an IDE controller; what else an unusual config drive needs. In the
 # order of their dependencies; virtio and virtio_ring need each other's symbols, so virtio is there twice
@@ -52,16 +52,22 @@ def build(modules_folder: Path) -> bytes:
     for applet in tool([busybox, "--list"]).split():
         if applet != "busybox":
             archive.add(f"bin/{applet}", 0o120777, b"busybox")
-    found = {path.name.removesuffix(".ko"): path for path in modules_folder.rglob("*.ko")}
+    found = {path.name.partition(".ko")[0]: path for path in modules_folder.rglob("*.ko*")}
     order = [(group, name) for group, names in MODULES.items() for name in names if name in found]
     for name in sorted({name for _, name in order}):
-        archive.add(f"modules/{name}.ko", 0o100644, _without_signature(found[name].read_bytes()))
+        archive.add(f"modules/{name}.ko", 0o100644, _without_signature(_module(found[name])))
     archive.add("modules/order", 0o100644, "".join(f"{group} {name}\n" for group, name in order).encode())
     for name, text in FILES.items():
         archive.add(name, 0o100644, text.encode())
     archive.add("init", 0o100755, _resource("init.sh"))
     archive.add("json.awk", 0o100644, _resource("json.awk"))
     return gzip.compress(archive.finish(), mtime=0)
+
+
+def _module(path: Path) -> bytes:
+    if path.suffix != ".zst":
+        return path.read_bytes()
+    return tool_output(["zstd", "-dc", str(path)])  # Ubuntu
 
 
 def _without_signature(module: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The Debian packages that a guest image is made of: downloaded, unpacked, never installed.
+"""The Debian or Ubuntu packages that a guest image is made of: downloaded, unpacked, never installed.
 
 They are kept in a folder by version, so that a second build needs no network. ``apt-get download`` checks the archive's
 signatures; it needs the package lists of ``apt-get update``.
@@ -11,10 +11,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-# The newest kernel that this depends on; and what makes it start under UEFI and under a BIOS.
-KERNEL = "linux-image-cloud-amd64"
+# The newest kernel that one of these depends on: Debian's, Ubuntu's; and what starts it under UEFI and under a BIOS.
+KERNELS = ("linux-image-cloud-amd64", "linux-image-virtual")
 UEFI_STUB = "systemd-boot-efi"
 BIOS_LOADER = "syslinux"
 BIOS_LOADER_FILES = "syslinux-common"
@@ -50,32 +51,57 @@ def unpacked(package: str, cache: Path) -> Path:
     return target
 
 
-def kernel_package(cache: Path) -> str:
-    """The package with the kernel's files that `KERNEL` stands for now.
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """:param modules: the folder of its version's modules."""
+
+    image: Path
+    modules: Path
+
+
+def kernel(cache: Path) -> Kernel:
+    """The kernel that the guest runs: one from the cache, else the distribution's newest for virtual machines.
 
     :raises ImageError: as `unpacked`.
     """
     ready = sorted(entry.name.rpartition("_")[0] for entry in cache.glob("linux-image-[0-9]*"))
-    if ready:
-        return ready[-1]
-    depends = tool(["apt-cache", "depends", "--important", KERNEL])
-    found = re.search(r"Depends: (linux-image-\S+)", depends)
-    if found is None:
-        raise ImageError(f"apt knows no package {KERNEL}: run apt-get update.")
-    return found.group(1)
+    package = ready[-1] if ready else _newest_kernel()
+    files = unpacked(package, cache)
+    # Ubuntu has the modules in a package of their own.
+    with_modules = (
+        files if (files / "lib/modules").is_dir() else unpacked(package.replace("-image-", "-modules-"), cache)
+    )
+    return Kernel(next((files / "boot").glob("vmlinuz-*")), next((with_modules / "lib/modules").iterdir()))
 
 
-def tool(arguments: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None, data: bytes = b"") -> str:
+def _newest_kernel() -> str:
+    for package in KERNELS:
+        try:
+            depends = tool(["apt-cache", "depends", "--important", package])
+        except ImageError:
+            continue  # the other distribution's
+        if found := re.search(r"Depends: (linux-image-\S+)", depends):
+            return found.group(1)
+    raise ImageError(f"apt knows none of {', '.join(KERNELS)}: run apt-get update.")
+
+
+def tool(arguments: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """As `tool_output`, for programs that print text."""
+    return tool_output(arguments, cwd=cwd, env=env).decode(errors="replace")
+
+
+def tool_output(arguments: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> bytes:
     """Run a program to its end and return what it prints.
 
     :raises ImageError: it is missing, or failed.
     """
     if shutil.which(arguments[0]) is None:
         raise ImageError(f"{arguments[0]} is missing: install what bindep.txt names.")
+    environment = os.environ | (env or {})
     done = subprocess.run(
-        arguments, cwd=cwd, env=os.environ | (env or {}), input=data, capture_output=True, check=False
+        arguments, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise ImageError(f"{' '.join(arguments[:3])} … failed: {said}")
-    return done.stdout.decode(errors="replace")
+    return done.stdout
