@@ -42,7 +42,7 @@ lint: setup ## style, types, and the direction of imports
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/mypy --no-error-summary src/compute_hyperv/cim src/compute_hyperv/host src/compute_hyperv/nova src/hyperv_simulator
-	@.venv/bin/lint-imports --no-logo > .state/imports.log || { cat .state/imports.log; exit 1; }
+	@mkdir -p .state; .venv/bin/lint-imports --no-logo > .state/imports.log || { cat .state/imports.log; exit 1; }
 
 .PHONY: bench
 bench: setup ## measure against the budgets; writes bench/results.json
