@@ -234,7 +234,8 @@ class QemuGuest:
     def _on_event(self, event: str, data: dict[str, Any]) -> None:
         if event == "RESET" and data.get("guest"):
             self._integration = (False, 0.0)
-            self._listener.reset(self._spec.machine_id)
+            # Not in this thread: the listener may wait for somebody who waits for an answer that this thread reads.
+            threading.Thread(target=self._listener.reset, args=(self._spec.machine_id,), daemon=True).start()
         elif event == "SHUTDOWN":
             self._shut_down = True
         elif event == "DEVICE_DELETED" and self._devices is not None:
