@@ -221,7 +221,7 @@ class Tour:
         after = proof.inventory(self._state, host)
         left = after.beyond(before)
         expect(not left, f"{host.name} still has {', '.join(left)}")
-        return f"asked over WinRM and SMB: {after}"
+        return f"asked over WinRM and SMB: as before the tour ({after}; the port is the switch's own uplink)"
 
     # Steps
 
