@@ -10,22 +10,22 @@ import threading
 from pathlib import Path
 
 from hyperv_simulator import persistence
-from hyperv_simulator.association_rules import AssociationRules
-from hyperv_simulator.associations import Associations
-from hyperv_simulator.catalogue import HostCatalogue
 from hyperv_simulator.config import HostConfig
-from hyperv_simulator.device_kinds import DeviceKinds
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.guests.base import GuestRunner
 from hyperv_simulator.guests.none import NoneRunner
-from hyperv_simulator.host_memory import HostMemory
 from hyperv_simulator.instances import hypervisor, network, operating_system
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.instances.templates import Templates
 from hyperv_simulator.jobs import Jobs
-from hyperv_simulator.machine_companions import MachineCompanions
-from hyperv_simulator.machine_settings import SettingsFactory
-from hyperv_simulator.machines import Machines
-from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.machines.companions import MachineCompanions
+from hyperv_simulator.machines.device_kinds import DeviceKinds
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.table import ResourceTable
+from hyperv_simulator.machines.runtime_devices import RuntimeDevices
+from hyperv_simulator.machines.settings import SettingsFactory
+from hyperv_simulator.providers.association_rules import AssociationRules
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
@@ -41,14 +41,14 @@ from hyperv_simulator.providers.virtual_ethernet_switch_management_service impor
 )
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
 from hyperv_simulator.providers.win32_service import Win32ServiceProvider
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.table import ResourceTable
-from hyperv_simulator.runtime_devices import RuntimeDevices
+from hyperv_simulator.repository.associations import Associations
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.service import CimService
+from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.paths import HostFolder
 from hyperv_simulator.storage.vhd import DiskStore
 from hyperv_simulator.switches import Switches
-from hyperv_simulator.templates import Templates
 from hyperv_simulator.windows import RELEASES, WindowsVersion
 
 _GIB = 1024**3

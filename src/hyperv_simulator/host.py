@@ -23,7 +23,6 @@ from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.request_log import RequestLog
-from hyperv_simulator.samba import SambaError, SambaServer
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.kerberos import KerberosError
@@ -31,6 +30,7 @@ from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import ListenError, WinRm
 from hyperv_simulator.server.wsman import HostIdentity, WsManService
 from hyperv_simulator.service import CimService
+from hyperv_simulator.smb.samba import SambaError, SambaServer
 from hyperv_simulator.windows import RELEASES
 
 

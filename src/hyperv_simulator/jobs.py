@@ -20,10 +20,10 @@ from typing import Protocol
 
 from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
-from hyperv_simulator.defaults import new_instance
 from hyperv_simulator.identifiers import new_guid
 from hyperv_simulator.outcomes import OperationFailed
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 _LOG = logging.getLogger(__name__)
 

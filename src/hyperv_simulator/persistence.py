@@ -26,15 +26,15 @@ from compute_hyperv.cim.datetimes import from_cim, to_cim
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config import HostConfig
-from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, NIC
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_companions import EXPORT_SETTINGS, GUEST_NETWORK
-from hyperv_simulator.machines import COMPUTER_SYSTEM, Machines
+from hyperv_simulator.machines.companions import EXPORT_SETTINGS, GUEST_NETWORK
+from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, NIC
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, Machines
+from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import Refused
-from hyperv_simulator.repository import ChangeKind, Repository, owner_in
+from hyperv_simulator.repository.instances import ChangeKind, Repository, owner_in
 from hyperv_simulator.switches import SWITCH, SWITCH_SETTINGS, Switches
-from hyperv_simulator.transitions import State
 
 _LOG = logging.getLogger(__name__)
 _DELAY_S = 0.3

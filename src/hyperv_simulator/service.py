@@ -15,10 +15,11 @@ from compute_hyperv.cim.errors import CimError, NotFound
 from compute_hyperv.cim.paths import format_path, parse_path, relative_path
 from compute_hyperv.cim.schema import CimClass
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
-from hyperv_simulator import wmi_faults, wql
-from hyperv_simulator.associations import Associations
+from hyperv_simulator import wql
 from hyperv_simulator.providers.base import Call, Caller, Provider
-from hyperv_simulator.repository import Repository, owner_in
+from hyperv_simulator.repository import wmi_faults
+from hyperv_simulator.repository.associations import Associations
+from hyperv_simulator.repository.instances import Repository, owner_in
 from hyperv_simulator.wql.tree import And, Comparison, Condition, Like
 
 __all__ = ["Caller", "CimService"]

@@ -17,11 +17,11 @@ from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.cim.paths import format_path, parse_path
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import CONNECTION, DeviceKinds
-from hyperv_simulator.machine_reader import host_resource
+from hyperv_simulator.machines.device_kinds import CONNECTION, DeviceKinds
+from hyperv_simulator.machines.reader import host_resource
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 SWITCH = "Msvm_VirtualEthernetSwitch"
 SWITCH_SETTINGS = "Msvm_VirtualEthernetSwitchSettingData"

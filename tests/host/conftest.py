@@ -16,9 +16,9 @@ from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
 from hyperv_simulator.config import HostConfig, SwitchConfig
 from hyperv_simulator.host import SimulatedHost
-from hyperv_simulator.pipes import PipeServer
-from hyperv_simulator.resources import boot_sources
-from hyperv_simulator.samba import SambaServer
+from hyperv_simulator.machines.resources import boot_sources
+from hyperv_simulator.smb.pipes import PipeServer
+from hyperv_simulator.smb.samba import SambaServer
 from hyperv_simulator.storage.paths import HostFolder
 from tests.host.specs import CONFIG_DRIVE, ROOT
 from tests.simulated import Simulate, endpoint_of, free_address, simulating

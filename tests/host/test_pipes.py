@@ -10,7 +10,7 @@ import pytest
 from compute_hyperv.cim.errors import Unreachable
 from compute_hyperv.host.errors import FileInUse, FileMissing, PipeClosed
 from compute_hyperv.host.pipes import Pipes, PipeStream
-from hyperv_simulator.pipes import Pipe
+from hyperv_simulator.smb.pipes import Pipe
 from tests.host.conftest import FileServer
 from tests.host.proxy import Proxy
 

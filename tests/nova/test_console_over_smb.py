@@ -11,8 +11,8 @@ from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
 from hyperv_simulator.config import HostConfig
-from hyperv_simulator.pipes import PipeServer
-from hyperv_simulator.samba import SambaServer
+from hyperv_simulator.smb.pipes import PipeServer
+from hyperv_simulator.smb.samba import SambaServer
 from hyperv_simulator.storage.paths import HostFolder
 from tests.simulated import free_address
 

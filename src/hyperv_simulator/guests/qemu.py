@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hyperv_simulator import children, run_folders
+from hyperv_simulator import children
 from hyperv_simulator.guests import accelerator, qemu_command
 from hyperv_simulator.guests.base import (
     UNSPECIFIED,
@@ -32,7 +32,8 @@ from hyperv_simulator.guests.base import (
 from hyperv_simulator.guests.network import Wires
 from hyperv_simulator.guests.qemu_devices import Devices
 from hyperv_simulator.guests.qmp import Qmp, QmpError
-from hyperv_simulator.pipes import Pipe, PipeServer
+from hyperv_simulator.smb import run_folders
+from hyperv_simulator.smb.pipes import Pipe, PipeServer
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.vhd import DiskStore
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hyperv_simulator.defaults import new_instance
 from hyperv_simulator.instances.facts import Adapter, HostFacts
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 STANDARD = "root/standardcimv2"
 

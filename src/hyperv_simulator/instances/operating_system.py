@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.host_memory import HostMemory
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.paths import HostFolder
 
 CIMV2 = "root/cimv2"

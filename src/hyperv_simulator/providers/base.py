@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimValue
-from hyperv_simulator.catalogue import HostCatalogue
-from hyperv_simulator.embedded import read_embedded
+from hyperv_simulator.machines.embedded import read_embedded
 from hyperv_simulator.outcomes import DONE, INVALID_PARAMETER, JOB_STARTED, Refused
+from hyperv_simulator.repository.catalogue import HostCatalogue
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.outcomes import ACCESS_DENIED
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, job_started
 

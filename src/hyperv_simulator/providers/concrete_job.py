@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from hyperv_simulator.jobs import Jobs, error_text
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 
 _TERMINATE, _KILL = 4, 5
 _INVALID_PARAMETER = 5

@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import CONNECTION
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.device_kinds import CONNECTION
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.network import feature_id
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, done, job_started
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.network import feature_id
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 FEATURE = "Msvm_EthernetSwitchPortFeatureSettingData"
 _MANY = frozenset({"Msvm_EthernetSwitchPortAclSettingData", "Msvm_EthernetSwitchPortExtendedAclSettingData"})

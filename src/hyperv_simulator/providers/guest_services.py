@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from compute_hyperv.cim.cimxml import instance_to_text, text_to_instance
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, job_started
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 _ITEM = "Msvm_KvpExchangeDataItem"
 _KVP = "Msvm_KvpExchangeComponentSettingData"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.values import CimInstance, CimValue
-from hyperv_simulator.catalogue import HostCatalogue
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.outcomes import (
     FAILED,
@@ -22,6 +21,7 @@ from hyperv_simulator.outcomes import (
     Refused,
 )
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.storage.errors import FILE_NOT_FOUND as FILE_NOT_FOUND_RESULT
 from hyperv_simulator.storage.errors import PATH_NOT_FOUND, DiskError
 from hyperv_simulator.storage.vhd import DiskFormat, DiskKind, DiskStore, VirtualDisk

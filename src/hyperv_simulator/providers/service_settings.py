@@ -9,7 +9,7 @@ from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.outcomes import OperationFailed
 from hyperv_simulator.providers.base import Call, Method, Outputs, job_started
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 
 _SETTINGS = "Msvm_VirtualSystemManagementServiceSettingData"
 _MODIFYING = JobKind("Modifying Service Settings", "Modifying Management Service Settings", 4)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import INVALID_STATE, NOT_READY, SHUTDOWN_IN_PROGRESS, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
-from hyperv_simulator.transitions import State
 
 
 class ShutdownComponentProvider(Provider):

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
-from hyperv_simulator.host_memory import HostMemory
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.providers.base import Call, Method, Outputs, done
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.transitions import State
+from hyperv_simulator.repository.instances import Repository
 
 _OK, _NO_CONTACT = 2, 12
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_settings import GENERATION_1, GENERATION_2, VSSD
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.resources.boot_sources import checked_order
+from hyperv_simulator.machines.settings import GENERATION_1, GENERATION_2, VSSD
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.boot_sources import checked_order
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.windows import WindowsVersion
 
 _FIXED = frozenset(

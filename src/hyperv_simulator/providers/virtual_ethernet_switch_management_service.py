@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference
-from hyperv_simulator.device_kinds import CONNECTION
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.device_kinds import CONNECTION
+from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.outcomes import (
     IN_USE,
     INCORRECT_TYPE,
@@ -20,7 +20,7 @@ from hyperv_simulator.outcomes import (
     Refused,
 )
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import EXTERNAL_PORT, SWITCH, SWITCH_SETTINGS, Switches
 
 _DEFINING = JobKind("Creating Ethernet Switch", "Creating Virtual Ethernet Switch", 130)

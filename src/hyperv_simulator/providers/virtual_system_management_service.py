@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
-from hyperv_simulator.device_kinds import MEMORY, PROCESSOR, SERIAL_PORT
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_settings import VSSD
-from hyperv_simulator.machines import Machines
+from hyperv_simulator.machines.device_kinds import MEMORY, PROCESSOR, SERIAL_PORT
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.storage import sub_type_of
+from hyperv_simulator.machines.resources.table import ResourceTable
+from hyperv_simulator.machines.settings import VSSD
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.features import FeatureSettings
@@ -23,9 +25,7 @@ from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_settings import SystemSettings
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.storage import sub_type_of
-from hyperv_simulator.resources.table import ResourceTable
+from hyperv_simulator.repository.instances import Repository
 
 _SETTINGS = "CIM_ResourceAllocationSettingData"
 _DEFINING = JobKind("Defining", "Defining Virtual Machine", 1)

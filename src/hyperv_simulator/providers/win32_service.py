@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimValue
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 
 _CANNOT_ACCEPT_CONTROL = 5
 _NOT_ACTIVE = 6

@@ -17,8 +17,8 @@ from compute_hyperv.cim.soap import names
 from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.soap.requests import OtherRequest, RequestHeader
 from compute_hyperv.cim.soap.responses import OtherResponse
-from hyperv_simulator import wmi_faults
-from hyperv_simulator.catalogue import HostCatalogue
+from hyperv_simulator.repository import wmi_faults
+from hyperv_simulator.repository.catalogue import HostCatalogue
 
 
 class Metadata:

@@ -11,8 +11,8 @@ import pytest
 
 from hyperv_simulator.config import HostConfig
 from hyperv_simulator.guest_image.build import build
-from hyperv_simulator.pipes import PipeServer
-from hyperv_simulator.samba import SambaServer
+from hyperv_simulator.smb.pipes import PipeServer
+from hyperv_simulator.smb.samba import SambaServer
 from hyperv_simulator.storage.paths import HostFolder
 from hyperv_simulator.storage.vhd import DiskStore
 from tests.simulator.devices.clients import FileClient

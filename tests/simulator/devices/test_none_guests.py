@@ -10,7 +10,7 @@ import pytest
 
 from hyperv_simulator.guests.base import GuestDiskSpec, GuestError, GuestSpec, StopReason
 from hyperv_simulator.guests.none import NoneRunner
-from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage import errors
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.vhd import DiskStore

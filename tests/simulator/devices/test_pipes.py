@@ -10,7 +10,7 @@ import pytest
 from smbprotocol.exceptions import ObjectNameNotFound, SMBException, SMBResponseException
 
 from hyperv_simulator.guests.base import GuestError
-from hyperv_simulator.pipes import ALL_INSTANCES_BUSY, Pipe, PipeServer
+from hyperv_simulator.smb.pipes import ALL_INSTANCES_BUSY, Pipe, PipeServer
 from tests.simulator.devices.clients import FileClient
 
 

@@ -13,8 +13,8 @@ import pytest
 from smbprotocol.exceptions import LogonFailure, SMBOSError
 
 from hyperv_simulator.config import HostConfig
-from hyperv_simulator.pipes import PipeServer
-from hyperv_simulator.samba import SambaError, SambaServer
+from hyperv_simulator.smb.pipes import PipeServer
+from hyperv_simulator.smb.samba import SambaError, SambaServer
 from hyperv_simulator.storage.paths import HostFolder
 from tests.simulator.devices.clients import FileClient
 
@@ -72,8 +72,8 @@ def test_smbd_and_its_children_end_with_a_simulator_that_is_killed(tmp_path: Pat
         import os
         from pathlib import Path
         from hyperv_simulator.config import HostConfig
-        from hyperv_simulator.pipes import PipeServer
-        from hyperv_simulator.samba import SambaServer
+        from hyperv_simulator.smb.pipes import PipeServer
+        from hyperv_simulator.smb.samba import SambaServer
         from hyperv_simulator.storage.paths import HostFolder
         from tests.simulator.devices.clients import FileClient
         config = HostConfig(name="hv3", address={address!r})

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from compute_hyperv.cim.values import CimInstance, CimReference
-from hyperv_simulator.associations import Association, Associations
-from hyperv_simulator.catalogue import HostCatalogue
 from hyperv_simulator.config import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.associations import Association, Associations
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.tls import Authority

@@ -22,8 +22,8 @@ from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.soap.requests import Pull, Release
 from compute_hyperv.cim.soap.responses import EncodedItem, PullResponse, ReleaseResponse
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator import wmi_faults
 from hyperv_simulator.quotas import Quotas
+from hyperv_simulator.repository import wmi_faults
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.server.eventing.query import compiled, is_indication
 from hyperv_simulator.server.eventing.source import EventSource

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.values import CimInstance, CimValue
-from hyperv_simulator import wmi_faults, wql
-from hyperv_simulator.catalogue import HostCatalogue
-from hyperv_simulator.repository import ChangeKind
+from hyperv_simulator import wql
+from hyperv_simulator.repository import wmi_faults
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.instances import ChangeKind
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.wql.tree import And, Comparison, Condition, IsA, Or
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator.repository import ChangeKind, Repository
+from hyperv_simulator.repository.instances import ChangeKind, Repository
 from hyperv_simulator.server.eventing.watch import Watch
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
-from hyperv_simulator.repository import ChangeKind, Repository
+from hyperv_simulator.repository.instances import ChangeKind, Repository
 from hyperv_simulator.server.eventing.query import INTRINSIC, EventQuery
 
 LONGEST = 10_000

@@ -6,9 +6,9 @@ A serial port is connected by ``Connection = [pipe]`` and disconnected by an emp
 from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator.machine import Machine
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.resources.rules import ResourceHost, changes_of
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
-from hyperv_simulator.resources.rules import ResourceHost, changes_of
 
 _PIPE = "\\\\"
 

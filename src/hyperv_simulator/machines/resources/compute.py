@@ -6,9 +6,9 @@ Every machine has one object of each from the start; they are modified, never ad
 from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator.machine import Machine
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.resources.rules import ResourceHost, changes_of, modify_failed, must_be_off
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused
-from hyperv_simulator.resources.rules import ResourceHost, changes_of, modify_failed, must_be_off
 
 MINIMUM_MEMORY_MB = 32
 _MAX_PROCESSORS = {1: 64, 2: 240}  # generation to virtual processors (Microsoft's limits, 2016 on)

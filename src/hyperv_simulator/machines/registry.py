@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
 from hyperv_simulator.jobs import NEVER
-from hyperv_simulator.machine import Machine, Surroundings
-from hyperv_simulator.machine_settings import VSSD, SettingsFactory
+from hyperv_simulator.machines.machine import Machine, Surroundings
+from hyperv_simulator.machines.settings import VSSD, SettingsFactory
+from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
-from hyperv_simulator.repository import owner_in
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import owner_in
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.paths import HostFolder
-from hyperv_simulator.transitions import State
 
 COMPUTER_SYSTEM = "Msvm_ComputerSystem"
 

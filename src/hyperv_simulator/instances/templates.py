@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import PREFIX, DeviceKind, DeviceKinds
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.machine_settings import GENERATION_1, GENERATION_2, VSSD, SettingsFactory
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.machines.device_kinds import PREFIX, DeviceKind, DeviceKinds
+from hyperv_simulator.machines.settings import GENERATION_1, GENERATION_2, VSSD, SettingsFactory
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 SYSTEM_CAPABILITIES = "Microsoft:VirtualSystemManagementCapabilities"
 _SYSTEM_TEMPLATE = r"Microsoft:Definition\VirtualSystem\Default"

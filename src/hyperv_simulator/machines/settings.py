@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.catalogue import HostCatalogue
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import DeviceKinds
+from hyperv_simulator.machines.device_kinds import DeviceKinds
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.windows import WindowsVersion
 
 VSSD = "Msvm_VirtualSystemSettingData"

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import NIC
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.machines.device_kinds import NIC
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 GUEST_NETWORK = "Msvm_GuestNetworkAdapterConfiguration"
 EXPORT_SETTINGS = "Msvm_VirtualSystemExportSettingData"

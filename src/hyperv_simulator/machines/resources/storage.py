@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.device_kinds import PREFIX, SASD
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_reader import host_resource
-from hyperv_simulator.outcomes import E_FAIL, INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
-from hyperv_simulator.resources import boot_sources
-from hyperv_simulator.resources.rules import (
+from hyperv_simulator.machines.device_kinds import PREFIX, SASD
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.reader import host_resource
+from hyperv_simulator.machines.resources import boot_sources
+from hyperv_simulator.machines.resources.rules import (
     ResourceHost,
     changes_of,
     full_path,
@@ -21,6 +20,7 @@ from hyperv_simulator.resources.rules import (
     own_values,
     parent_in,
 )
+from hyperv_simulator.outcomes import E_FAIL, INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.storage.errors import SHARING_VIOLATION, DiskError
 
 MAX_SCSI_CONTROLLERS = 4

@@ -13,7 +13,7 @@ from compute_hyperv.cim import schema
 from compute_hyperv.cim.datetimes import from_cim
 from compute_hyperv.cim.schema import CimProperty, CimType
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimValue
-from hyperv_simulator.catalogue import HostCatalogue
+from hyperv_simulator.repository.catalogue import HostCatalogue
 
 _PLACEHOLDERS = ("guid", "devicespecificdata", "device specific data")
 

@@ -13,9 +13,9 @@ from compute_hyperv.cim.cimxml import text_to_instance
 from compute_hyperv.cim.errors import NotFound, ProtocolError
 from compute_hyperv.cim.schema import CimClass, CimType
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimValue
-from hyperv_simulator.catalogue import HostCatalogue
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
-from hyperv_simulator.wmi_faults import schema_validation_error
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.wmi_faults import schema_validation_error
 
 _TYPE_MISMATCH = "The embedded instance is invalid: type mismatch."
 

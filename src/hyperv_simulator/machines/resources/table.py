@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance
-from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PROCESSOR, SERIAL_PORT
+from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PROCESSOR, SERIAL_PORT
+from hyperv_simulator.machines.resources.compute import MemoryRules, ProcessorRules
+from hyperv_simulator.machines.resources.fixed import FixedRules, SerialPortRules
+from hyperv_simulator.machines.resources.network import ConnectionRules, NicRules
+from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRules
+from hyperv_simulator.machines.resources.storage import DriveRules, MediumRules, ScsiControllerRules, sub_type_of
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
-from hyperv_simulator.resources.compute import MemoryRules, ProcessorRules
-from hyperv_simulator.resources.fixed import FixedRules, SerialPortRules
-from hyperv_simulator.resources.network import ConnectionRules, NicRules
-from hyperv_simulator.resources.rules import ResourceHost, ResourceRules
-from hyperv_simulator.resources.storage import DriveRules, MediumRules, ScsiControllerRules, sub_type_of
 
 
 class ResourceTable:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.schema import CimClass
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimValue
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 
 Walk: TypeAlias = Callable[[CimInstance], Iterable[CimInstance]]
 LinkProperties: TypeAlias = Callable[[CimInstance, CimInstance], Mapping[str, CimValue]]

@@ -23,9 +23,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from hyperv_simulator import children, run_folders
+from hyperv_simulator import children
 from hyperv_simulator.config import HostConfig
-from hyperv_simulator.pipes import PipeServer
+from hyperv_simulator.smb import run_folders
+from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.paths import HostFolder
 
 START_TIMEOUT_S = 15.0

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.associations import Association
-from hyperv_simulator.device_kinds import CONNECTION, NIC
+from hyperv_simulator.instances.templates import Templates
 from hyperv_simulator.jobs import Jobs
-from hyperv_simulator.machine_reader import host_resource
-from hyperv_simulator.machine_settings import VSSD
-from hyperv_simulator.machines import COMPUTER_SYSTEM, Machines
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.boot_sources import BOOT_SOURCE
-from hyperv_simulator.resources.rules import instance_at
-from hyperv_simulator.runtime_devices import RuntimeDevices
+from hyperv_simulator.machines.device_kinds import CONNECTION, NIC
+from hyperv_simulator.machines.reader import host_resource
+from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, Machines
+from hyperv_simulator.machines.resources.boot_sources import BOOT_SOURCE
+from hyperv_simulator.machines.resources.rules import instance_at
+from hyperv_simulator.machines.runtime_devices import RuntimeDevices
+from hyperv_simulator.machines.settings import VSSD
+from hyperv_simulator.repository.associations import Association
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import SWITCH, SWITCH_PORT, SWITCH_SETTINGS
-from hyperv_simulator.templates import Templates
 
 _RASD = "CIM_ResourceAllocationSettingData"
 _FEATURE = "Msvm_EthernetSwitchPortFeatureSettingData"

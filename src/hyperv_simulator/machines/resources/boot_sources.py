@@ -10,13 +10,13 @@ from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import NIC
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_settings import VSSD
+from hyperv_simulator.machines.device_kinds import NIC
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.resources.rules import ResourceHost, full_path
+from hyperv_simulator.machines.settings import VSSD
 from hyperv_simulator.outcomes import ELEMENT_NOT_FOUND, OperationFailed
-from hyperv_simulator.repository import Repository
-from hyperv_simulator.resources.rules import ResourceHost, full_path
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 
 BOOT_SOURCE = "Msvm_BootSourceSettingData"
 _DRIVE, _NETWORK = 1, 2

@@ -26,8 +26,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from hyperv_simulator import run_folders
 from hyperv_simulator.guests.base import GuestError
+from hyperv_simulator.smb import run_folders
 
 # ERROR_PIPE_BUSY: what a machine's start reports if another one has the same pipe.
 ALL_INSTANCES_BUSY = 0x800700E7

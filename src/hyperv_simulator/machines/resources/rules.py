@@ -12,10 +12,10 @@ from typing import Protocol
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.paths import format_path, parse_path
 from compute_hyperv.cim.values import CimInstance, CimValue
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_settings import SettingsFactory
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.settings import SettingsFactory
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.vhd import DiskStore
 from hyperv_simulator.switches import Switches
 from hyperv_simulator.windows import WindowsVersion

@@ -14,10 +14,10 @@ from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PREFIX, PROCESSOR, RASD, SASD
 from hyperv_simulator.guests.base import GuestDiskSpec, GuestNicSpec, GuestSpec
-from hyperv_simulator.machine_settings import GENERATION_2, VSSD
-from hyperv_simulator.repository import Repository, first
+from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PREFIX, PROCESSOR, RASD, SASD
+from hyperv_simulator.machines.settings import GENERATION_2, VSSD
+from hyperv_simulator.repository.instances import Repository, first
 
 VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
 _ACCESS = 1

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import CONNECTION, NIC, PROCESSOR
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machines import Machines
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.machines.device_kinds import CONNECTION, NIC, PROCESSOR
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.transitions import State
+from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import SWITCH_PORT, switch_port
-from hyperv_simulator.transitions import State
 
 _OK, _NO_CONTACT = 2, 12
 

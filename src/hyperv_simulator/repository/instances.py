@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimValue, KeyValue
-from hyperv_simulator.catalogue import HostCatalogue
-from hyperv_simulator.wmi_faults import ambiguous_selectors, not_found, unknown_selector
+from hyperv_simulator.repository.catalogue import HostCatalogue
+from hyperv_simulator.repository.wmi_faults import ambiguous_selectors, not_found, unknown_selector
 
 Key: TypeAlias = tuple[str, ...]
 ChangeKind: TypeAlias = Literal["created", "changed", "removed"]

@@ -11,13 +11,11 @@ import re
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.defaults import new_instance
-from hyperv_simulator.device_kinds import LEGACY_NIC, NIC
-from hyperv_simulator.machine import Machine
-from hyperv_simulator.machine_reader import host_resource, switch_at
-from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused
-from hyperv_simulator.resources import boot_sources
-from hyperv_simulator.resources.rules import (
+from hyperv_simulator.machines.device_kinds import LEGACY_NIC, NIC
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.reader import host_resource, switch_at
+from hyperv_simulator.machines.resources import boot_sources
+from hyperv_simulator.machines.resources.rules import (
     ResourceHost,
     changes_of,
     full_path,
@@ -25,6 +23,8 @@ from hyperv_simulator.resources.rules import (
     own_values,
     parent_in,
 )
+from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused
+from hyperv_simulator.repository.defaults import new_instance
 
 MAX_SYNTHETIC, MAX_LEGACY = 8, 4
 OFFLOAD = "Msvm_EthernetSwitchPortOffloadSettingData"

@@ -18,9 +18,10 @@ from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimReference, CimValue
 from hyperv_simulator.guests.base import Guest, GuestError, GuestRunner, StopReason
-from hyperv_simulator.host_memory import HostMemory
 from hyperv_simulator.jobs import JobControl, Jobs
-from hyperv_simulator.machine_reader import MachineReader
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.reader import MachineReader
+from hyperv_simulator.machines.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
 from hyperv_simulator.outcomes import (
     INVALID_PARAMETER,
     INVALID_STATE,
@@ -29,9 +30,8 @@ from hyperv_simulator.outcomes import (
     OperationFailed,
     Refused,
 )
-from hyperv_simulator.repository import Repository
+from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.errors import DiskError
-from hyperv_simulator.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
 
 _LOG = logging.getLogger(__name__)
 

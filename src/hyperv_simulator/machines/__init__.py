@@ -1,0 +1,1 @@
+"""Virtual machines: their settings, their life, their devices, and the memory they share."""

@@ -1,0 +1,1 @@
+"""The files and named pipes of a host, served by a real Samba."""
