@@ -1,6 +1,8 @@
 """upload: a file to the host's disk, compared with ``smbclient put`` of the same file to the same server.
 
 The two take turns, so that what else the machine does at the moment hits both; the ratio is the median of the pairs'.
+Each writes a file that is not there yet, as the image cache does: who replaces a file waits for the removal of the
+old one.
 """
 
 from __future__ import annotations
@@ -40,10 +42,14 @@ def measure() -> Iterator[Measurement]:
             command = ["smbclient", share, "-p", str(SMB_PORT), "-A", str(account), "-c", put]
             subprocess.run(command, check=True, capture_output=True)
 
+        def clear() -> None:
+            for name in ("ours.vhdx", "theirs.vhdx"):
+                client.files.delete(rf"{_FOLDER}\{name}", missing_ok=True)
+
         try:
             for warm_up in (ours, theirs):
                 warm_up()
-            pairs = [_pair(ours, theirs, number) for number in range(_PAIRS)]
+            pairs = [_pair(ours, theirs, number, clear) for number in range(_PAIRS)]
         finally:
             client.close()
     ratio = statistics.median(their_s / our_s for our_s, their_s in pairs)
@@ -56,16 +62,19 @@ def measure() -> Iterator[Measurement]:
     )
 
 
-def _pair(ours: Callable[[], None], theirs: Callable[[], None], number: int) -> tuple[float, float]:
+def _pair(
+    ours: Callable[[], None], theirs: Callable[[], None], number: int, clear: Callable[[], None]
+) -> tuple[float, float]:
     """Seconds of both; who goes first alternates."""
     if number % 2:
-        their_s, our_s = _seconds(theirs), _seconds(ours)
+        their_s, our_s = _seconds(theirs, clear), _seconds(ours, clear)
     else:
-        our_s, their_s = _seconds(ours), _seconds(theirs)
+        our_s, their_s = _seconds(ours, clear), _seconds(theirs, clear)
     return our_s, their_s
 
 
-def _seconds(action: Callable[[], None]) -> float:
+def _seconds(action: Callable[[], None], clear: Callable[[], None]) -> float:
+    clear()
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
