@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_BLOCK = 2 * 1024 * 1024
+_BLOCK = 8 * 1024 * 1024
 
 
 def local_data(path: Path) -> Iterator[tuple[int, memoryview]]:

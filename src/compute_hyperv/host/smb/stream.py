@@ -24,9 +24,10 @@ from smbprotocol.open import Open, SMB2WriteRequest
 
 from compute_hyperv.host.smb.connection import SmbConnection
 
-BLOCK = 2 * 1024 * 1024  # per request
-_WINDOW = 16  # requests under way, as far as the server grants credits
+BLOCK = 8 * 1024 * 1024  # per request at most, which is what Windows and Samba take
+_WINDOW = 8  # requests under way at most; a server that grants fewer credits gets fewer or smaller ones
 _CREDIT = 64 * 1024  # bytes that one credit pays for
+_PLAIN_BLOCK = 1024 * 1024  # smbprotocol's way: 16 credits, which every server grants
 
 # structure size, credit charge, status, command, credits asked for, flags, next command, message, reserved, tree,
 # session, signature
@@ -46,19 +47,22 @@ class WriteStream:
         self._open = opened
         self._tree = opened.tree_connect
         self._session = self._tree.session
-        self._block = min(BLOCK, self._wire.max_write_size)
         self._under_way: deque[tuple[Any, int]] = deque()
         encrypted = self._session.encrypt_data or self._tree.encrypt_data
         self._direct = not encrypted and self._session.signing_required and self._wire.dialect >= Dialects.SMB_3_0_0
+        self._block = min(BLOCK if self._direct else _PLAIN_BLOCK, self._wire.max_write_size)
 
     def write(self, data: memoryview, offset: int) -> None:
         """Send data; the buffer is free again when this returns, whether the server has answered or not."""
-        for start in range(0, len(data), self._block):
-            block = data[start : start + self._block]
+        position = 0
+        while position < len(data):
+            length = min(len(data) - position, self._block)
             if self._direct:
-                self._send(block, offset + start)
+                length = min(length, self._affordable())
+                self._send(data[position : position + length], offset + position)
             else:
-                self._open.write(bytes(block), offset + start)
+                length = int(self._open.write(bytes(data[position : position + length]), offset + position))
+            position += length
 
     def finish(self) -> None:
         """Wait until the server has taken everything."""
@@ -80,13 +84,23 @@ class WriteStream:
         if self._under_way:
             self._connection.broken = True
 
+    def _affordable(self) -> int:
+        """How many bytes the credits pay for; waits for answers, which bring credits, where the window is full."""
+        while len(self._under_way) >= _WINDOW or (self._under_way and self._credits() * _CREDIT < self._block):
+            self._take_answer()
+        credits = self._credits()
+        if credits < 1:
+            raise SMBException("The server grants no credits")
+        return credits * _CREDIT
+
     def _send(self, data: memoryview, offset: int) -> None:
         charge = (len(data) - 1) // _CREDIT + 1
-        if len(self._under_way) >= _WINDOW:
-            self._take_answer()
-        message_id = self._reserve(charge)
-        # One more than is spent, until the window is full of credits: the server decides what it grants.
-        asked = charge * 2 if self._credits() < charge * _WINDOW else charge
+        with self._wire.sequence_lock:
+            message_id: int = self._wire.sequence_window["low"]
+            self._wire.sequence_window["low"] += charge
+        # More than is spent, until a full window can be paid for: the server decides what it grants.
+        full = self._block // _CREDIT
+        asked = charge + full if self._credits() < full * _WINDOW else charge
         header = self._header(message_id, charge, asked, _NO_SIGNATURE)
         body = _WRITE.pack(
             49, _HEADER.size + _WRITE.size, len(data), offset, self._open.file_id, 0, 0, 0, 0, 0
@@ -100,18 +114,6 @@ class WriteStream:
         self._wire.outstanding_requests[message_id] = request
         self._wire.send_parts([memoryview(signed + body), data])
         self._under_way.append((request, len(data)))
-
-    def _reserve(self, charge: int) -> int:
-        """A message id with so many credits, for which answers are awaited where they are short."""
-        while True:
-            with self._wire.sequence_lock:
-                message_id: int = self._wire.sequence_window["low"]
-                if self._credits() >= charge:
-                    self._wire.sequence_window["low"] += charge
-                    return message_id
-            if not self._under_way:
-                raise SMBException(f"The server grants {self._credits()} credits, a write needs {charge}")
-            self._take_answer()
 
     def _credits(self) -> int:
         window = self._wire.sequence_window
