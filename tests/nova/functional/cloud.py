@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import fixtures
+from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 
 from compute_hyperv.cim.endpoint import Endpoint
@@ -140,6 +141,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
     def setUp(self) -> None:
         # The wheel of Nova puts the file there, and not where Nova's tests expect it.
         self.flags(api_paste_config=str(Path(sys.prefix) / "etc/nova/api-paste.ini"), group="wsgi")
+        self._find_databases_without_locks()
         super().setUp()
         # Nova's tests may not ask what machine they run on; loading libsmbclient does.
         self.useFixture(fixtures.MonkeyPatch("os.uname", _UNAME))
@@ -156,6 +158,22 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.flags(instances=-1, cores=-1, ram=-1, group="quota")
         self._give_each_compute_an_identity()
         self._bind_ports_as_our_mechanism_driver_does()
+
+    def _find_databases_without_locks(self) -> None:
+        """With one cell, what is not targeted at a cell means that one.
+
+        Nova's fixture points a global at the cell in use instead, under a lock that can wait for the lock of a database
+        while that waits for it: twenty builds at once stand still for ever now and then.
+        """
+
+        def connection(databases: Any, context: Any) -> Any:
+            return getattr(context, "db_connection", None) or databases._default_ctxt_mgr
+
+        def target(databases: Any, context: Any, cell: Any) -> Any:
+            return databases._real_target_cell(context, cell)
+
+        for name, replacement in (("_wrap_get_context_manager", connection), ("_wrap_target_cell", target)):
+            self.useFixture(fixtures.MockPatchObject(nova_fixtures.CellDatabases, name, replacement))
 
     def _give_each_compute_an_identity(self) -> None:
         """Nova keeps the node's UUID once for each process; here several computes share one."""
