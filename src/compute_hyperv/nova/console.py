@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova.compute import power_state
 from nova.objects.instance import Instance
 from oslo_log import log as logging
 
@@ -146,6 +147,13 @@ class ConsoleLogs:
     def read(self, instance_uuid: str) -> bytes:
         """All that is kept; empty where nothing was ever written."""
         return self._log(instance_uuid).read()
+
+    def show(self, instance: Instance) -> bytes:
+        """All that is kept. A running instance that is not listened to, because it was started behind our back or its
+        host was away then, is from now on."""
+        if instance.power_state == power_state.RUNNING:
+            self.watch(instance.uuid, log_pipe(instance))
+        return self.read(instance.uuid)
 
     def close(self) -> None:
         """End the thread; logs stay."""

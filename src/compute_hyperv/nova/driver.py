@@ -154,7 +154,7 @@ class HyperVDriver(driver.ComputeDriver):
     # Console
 
     def get_console_output(self, context, instance):
-        return self._rooms.console.read(instance.uuid)
+        return self._rooms.console.show(instance)
 
     # Images
 
