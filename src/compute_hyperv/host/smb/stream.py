@@ -36,6 +36,7 @@ _HEADER = struct.Struct("<4sHHIHHIIQIIQ16s")
 _WRITE = struct.Struct("<HHIQ16sIIHHI")
 _WRITE_ANSWER = struct.Struct("<HHI")  # structure size, reserved, count
 _NO_SIGNATURE = b"\0" * 16
+_SIGNING = (None, SigningAlgorithms.AES_CMAC, SigningAlgorithms.AES_GMAC)  # None: a server that predates the choice
 
 
 class WriteStream:
@@ -48,8 +49,12 @@ class WriteStream:
         self._tree = opened.tree_connect
         self._session = self._tree.session
         self._under_way: deque[tuple[Any, int]] = deque()
-        encrypted = self._session.encrypt_data or self._tree.encrypt_data
-        self._direct = not encrypted and self._session.signing_required and self._wire.dialect >= Dialects.SMB_3_0_0
+        self._direct = (
+            not (self._session.encrypt_data or self._tree.encrypt_data)
+            and self._session.signing_required
+            and self._wire.dialect >= Dialects.SMB_3_0_0
+            and self._wire.signing_algorithm_id in _SIGNING
+        )
         self._block = min(BLOCK if self._direct else _PLAIN_BLOCK, self._wire.max_write_size)
 
     def write(self, data: memoryview, offset: int) -> None:
