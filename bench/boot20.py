@@ -68,9 +68,9 @@ def _image() -> Image:
 def _boot(kind: type[Cloud], host: str, image: Image) -> float:
     """Seconds from the first request to the last server that is ACTIVE."""
     cloud = kind("runTest")
+    logging.disable(logging.CRITICAL)  # as much work for both, and nobody reads it
     try:
         cloud.setUp()
-        logging.disable(logging.CRITICAL)  # as much work for both, and nobody reads it
         cloud.flags(config_drive_cdrom=True, group="hyperv")
         cloud.flags(instances=-1, cores=-1, ram=-1, group="quota")
         cloud.start_compute(_Host(host))
@@ -91,8 +91,8 @@ def _boot(kind: type[Cloud], host: str, image: Image) -> float:
             cloud.delete(server)
         return seconds
     finally:
-        logging.disable(logging.NOTSET)
         cloud.doCleanups()
+        logging.disable(logging.NOTSET)
 
 
 def _wait_until_all_are_active(cloud: Cloud) -> None:
