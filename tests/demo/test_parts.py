@@ -64,7 +64,7 @@ class TestSteps:
 
 class TestPorts:
     def test_the_holder_of_a_taken_port_is_named(self):
-        named = rf"is in use by process {os.getpid()} \(.*python"
+        named = rf"is in use by process {os.getpid()} \(."
         with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(DemoError, match=named):
             ports.require_free([server.getsockname()])
 
