@@ -24,7 +24,8 @@ POLL_S = 0.7
 SETTLED_WITHIN_S = 180
 
 # What the guest image says on its console (hyperv_simulator/guest_image/init.sh).
-READY = re.compile(r"GUEST-READY hostname=(\S+) address=(\S+) uuid=(\S+)")
+# A console is read while the guest writes: a line counts when it is whole.
+READY = re.compile(r"GUEST-READY hostname=(\S+) address=(\S+) uuid=(\S+)\s")
 PING = re.compile(r"PING (\S+) (ok|no answer)")
 
 

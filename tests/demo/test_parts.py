@@ -91,6 +91,9 @@ class TestConsole:
         assert (boot.number, boot.hostname, boot.address, boot.uuid) == (2, "a", "10.0.0.1", "u-1")
         assert boot.answers == {"10.0.0.2": False}
 
+    def test_a_line_that_is_still_being_written_does_not_count(self):
+        assert last_boot("GUEST-READY hostname=a address=10.0.0.1 uuid=0c5ad") is None
+
     def test_firmware_alone_is_no_boot(self):
         assert last_boot("BdsDxe: starting Boot0001") is None
 
