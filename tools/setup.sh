@@ -109,7 +109,7 @@ python_packages() {
     $pip install --use-pep517 --no-compile --no-deps -r <(grep -Ev "$COMPILED" constraints.txt)
     for job in $(jobs -p); do wait "$job"; done
     $pip install --find-links $WHEELS -c constraints.txt -e '.[all]'
-    # Not what nobody imports: half of the files are OpenStack's own tests. Some packages ship templates named .py.
+    # Not what nobody imports: a third of the files are OpenStack's own tests. Some packages ship templates named .py.
     $VENV/bin/python -m compileall -q -j 0 -x /tests/ $VENV/lib src demo > /dev/null || true
     $pip check
 }
