@@ -30,7 +30,7 @@ VLANS = {"blue": 101, "green": 102}
 CONTROL = re.compile(r"\x1b?\[(?:[0-9;]+|=3)[A-Za-z]|\r")
 
 # A guest gives up on a neighbour after this time, counted from its own start.
-PING_TIMEOUT_S = 15
+PING_TIMEOUT_S = 8
 
 
 class Tour:
