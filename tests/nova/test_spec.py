@@ -31,11 +31,12 @@ def plan(
     version=WINDOWS_2022,
     config_drive=False,
     instance=None,
+    disk_format="vhdx",
 ):
     instance = instance or make_instance(flavor=flavor, image_properties=image)
     return spec.machine_spec(
         instance,
-        make_image_meta(image),
+        make_image_meta(image, disk_format),
         network_info,
         block_device_info,
         settings,
@@ -101,10 +102,15 @@ def test_generation_2_on_windows_2012_is_left_to_another_host():
     assert not isinstance(refusal.value, InstanceRefused)
 
 
-def test_a_gen2_machine_with_a_vhd_root_is_refused():
+def test_a_gen2_machine_with_a_vhd_image_is_refused_before_anything_is_fetched():
+    with pytest.raises(InstanceRefused, match="register the image as vhdx"):
+        plan(image={"hw_machine_type": "hyperv-gen2"}, disk_format="vhd")
+
+
+def test_a_gen2_machine_with_a_vhd_in_the_cache_is_refused():
     machine = plan(image={"hw_machine_type": "hyperv-gen2"})
 
-    with pytest.raises(InstanceRefused, match="convert the image to VHDX"):
+    with pytest.raises(InstanceRefused, match="cannot boot from a VHD"):
         spec.with_root_format(machine, make_instance(), "vhd")
 
 

@@ -56,6 +56,8 @@ def machine_spec(
     refusals.check(instance, image_meta)
     block_devices.refuse_what_is_missing(instance, block_device_info)
     machine_generation = generation(instance, image_meta, host_version)
+    if machine_generation == 2 and image_meta.obj_attr_is_set("disk_format") and image_meta.disk_format == "vhd":
+        raise _vhd_in_generation_2(instance)
     nested = wants_nested_virtualization(instance, image_meta, host_version)
     secure_boot = secure_boot_template(instance, image_meta, machine_generation, host_version)
     folder = names.instance_folder(settings.instances_path, instance.name)
@@ -90,13 +92,19 @@ def with_root_format(spec: MachineSpec, instance: Instance, disk_format: str) ->
     :raises InstanceRefused: generation 2 boots from VHDX only.
     """
     if spec.generation == 2 and disk_format != "vhdx":
-        raise InstanceRefused(
-            instance_id=instance.uuid,
-            reason="a generation 2 machine cannot boot from a VHD: convert the image to VHDX, or set its property "
-            "hw_machine_type to hyperv-gen1.",
-        )
+        raise _vhd_in_generation_2(instance)
     root = dataclasses.replace(spec.drives[0], path=names.root_disk(spec.folder, disk_format))
     return dataclasses.replace(spec, drives=(root, *spec.drives[1:]))
+
+
+def _vhd_in_generation_2(instance: Instance) -> InstanceRefused:
+    # As the retired driver did. A VHD holds a disk for generation 1: converting it would only
+    # move the failure into the guest's firmware.
+    return InstanceRefused(
+        instance_id=instance.uuid,
+        reason="a generation 2 machine cannot boot from a VHD: register the image as vhdx if it is one, or set its "
+        "property hw_machine_type to hyperv-gen1.",
+    )
 
 
 def _check_name(instance: Instance) -> None:
