@@ -61,7 +61,12 @@ def conf_of(tmp_path):
         path.write_text(text)
         conf = cfg.ConfigOpts()
         options.register(conf)
-        conf.register_opts([cfg.StrOpt("instances_path", default="/var/lib/nova/instances")])
+        conf.register_opts(
+            [
+                cfg.StrOpt("state_path", default="/var/lib/nova"),
+                cfg.StrOpt("instances_path", default="/var/lib/nova/instances"),
+            ]
+        )
         conf(["--config-file", str(path)], project="nova", default_config_files=[], default_config_dirs=[])
         return conf
 
@@ -155,6 +160,15 @@ def test_novas_own_instances_path_counts_where_it_is_one_on_windows(conf_of, nov
 def test_an_instances_path_that_is_no_folder_on_windows_is_refused(conf_of):
     with pytest.raises(ValueError, match="instances_path"):
         settings.host_settings(conf_of("[hyperv]\ninstances_path = /srv/vms"), "hv1")
+
+
+def test_nova_keeps_its_own_files_on_linux_where_an_old_nova_conf_has_a_windows_path(conf_of):
+    conf = conf_of("[DEFAULT]\ninstances_path = D:\\Instances\n")
+
+    settings.keep_novas_own_files_here(conf)
+
+    assert conf.instances_path == "/var/lib/nova/instances"
+    assert settings.host_settings(conf, "hv1").instances_path == r"D:\Instances"
 
 
 def test_mappings_keep_their_order(conf_of):

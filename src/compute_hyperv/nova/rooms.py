@@ -24,7 +24,7 @@ from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
-from compute_hyperv.nova.settings import HostSettings, build_settings, host_settings
+from compute_hyperv.nova.settings import HostSettings, build_settings, host_settings, keep_novas_own_files_here
 from compute_hyperv.nova.vifs import Vifs
 
 CONF = nova.conf.CONF
@@ -59,6 +59,7 @@ def open_rooms(service_host: str, virtapi: Any) -> Rooms:
         LOG.warning("%s is set, but the feature that it is for is not in this release: it has no effect.", setting)
     try:
         settings = host_settings(CONF, service_host)
+        keep_novas_own_files_here(CONF)
         host = host_connection.connect(settings)
     except ValueError as error:
         raise HostUnusable(server=service_host, reason=str(error)) from error

@@ -93,6 +93,17 @@ def _instances_path(conf: cfg.ConfigOpts) -> str:
     return paths.normalise(path)
 
 
+def keep_novas_own_files_here(conf: cfg.ConfigOpts) -> None:
+    """Gives Nova a folder of this machine as ``[DEFAULT] instances_path`` where an old nova.conf has a Windows path.
+
+    Nova's image cache manager keeps locks and a registry of services there: on Linux the Windows path would be a folder
+    of that strange name, below wherever nova-compute was started. ``host_settings`` gives the same as before.
+    """
+    if paths.is_absolute(conf.instances_path):
+        conf.set_override("instances_path", _instances_path(conf), group="hyperv")
+        conf.set_override("instances_path", str(Path(conf.state_path) / "instances"))
+
+
 def _switch_mapping(entry: str) -> tuple[str, str]:
     network, colon, switch = (part.strip() for part in entry.partition(":"))
     if not (network and colon and switch):
