@@ -25,7 +25,7 @@ from tests.simulated import free_address
 MESSAGE = b"<s:Envelope/>"
 
 
-def failure(endpoint: Endpoint, timeout_s: float = 5) -> SendFailed:
+def failure(endpoint: Endpoint, timeout_s: float = 30) -> SendFailed:
     transport = WinRmTransport(endpoint)
     with pytest.raises(SendFailed) as caught:
         transport.send(MESSAGE, timeout_s)
@@ -63,7 +63,7 @@ def test_each_refusal_has_its_error_and_its_remedy(
 def test_a_fault_is_an_answer() -> None:
     fault = b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"/>'
     with listener(http(500, fault)) as server:
-        assert WinRmTransport(server.endpoint).send(MESSAGE, 5) == fault
+        assert WinRmTransport(server.endpoint).send(MESSAGE, 30) == fault
 
 
 @pytest.mark.parametrize("answer", [say_nothing, drip])
@@ -146,8 +146,8 @@ def test_a_message_gets_through_with_every_authentication(strict_host: StrictHos
         options = options | {"ca_file": strict_host.ca_file}
     transport = WinRmTransport(strict_host.endpoint(**options))
     large = b"x" * 200_000
-    assert transport.send(MESSAGE, 5).endswith(b"Administrator:" + MESSAGE)
-    assert transport.send(large, 5).endswith(large)
+    assert transport.send(MESSAGE, 30).endswith(b"Administrator:" + MESSAGE)
+    assert transport.send(large, 30).endswith(large)
     transport.close()
 
 
@@ -157,10 +157,10 @@ def test_a_connection_that_the_host_closed_is_made_anew_and_nothing_is_done_twic
 ) -> None:
     options: dict[str, Any] = {"ca_file": strict_host.ca_file} if scheme == "https" else {}
     transport = WinRmTransport(strict_host.endpoint(scheme=scheme, **options))
-    transport.send(MESSAGE, 5)
+    transport.send(MESSAGE, 30)
     strict_host.winrm.drop_connections()
     strict_host.echo.received.clear()
-    assert transport.send(b"again", 5) == b"Administrator:again"
+    assert transport.send(b"again", 30) == b"Administrator:again"
     assert strict_host.echo.received == [b"again"]
     transport.close()
 
