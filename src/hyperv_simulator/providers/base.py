@@ -7,6 +7,7 @@ an invalid parameter (32773).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -122,15 +123,15 @@ class Call:
 Method: TypeAlias = Callable[[Call], Outputs]
 
 
-class Provider:
+class Provider(ABC):
     """The methods of one class. ``class_name`` and ``namespace`` say whose; derived classes are meant as well."""
 
     class_name: str
     namespace: str = DEFAULT_NAMESPACE
 
+    @abstractmethod
     def methods(self) -> Mapping[str, Method]:
         """Method by its name as the schema spells it."""
-        raise NotImplementedError
 
     def invoke(self, call: Call) -> Outputs | None:
         """The outputs, ReturnValue among them; None where the method is not implemented."""
