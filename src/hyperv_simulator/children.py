@@ -4,7 +4,8 @@ Rule: whoever needs a process for longer than one call starts it here. However t
 or killed, the kernel then sends the child the signal chosen here (PR_SET_PDEATHSIG, set by util-linux's ``setpriv``).
 
 The kernel means the *thread* that forked, not the process: a child forked by the thread of a connection would die with
-that connection. So all of them are forked by one thread, which lives as long as the process.
+that connection. So all of them are forked by one thread, which lives as long as the process. And it sends nothing to a
+child that asks only after its parent has died: a shell looks, before the program takes its place.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def start(
     program = str(arguments[0])
     if shutil.which(program) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
-    command = ["setpriv", "--pdeathsig", death_signal, "--", *map(str, arguments)]
+    orphans_end = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
+    command = ["setpriv", "--pdeathsig", death_signal, "--", *orphans_end, *map(str, arguments)]
     return _forker.submit(
         subprocess.Popen[bytes],
         command,

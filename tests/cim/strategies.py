@@ -54,12 +54,17 @@ def scalars(cim_type: CimType) -> st.SearchStrategy[CimScalar]:
 
 
 def values(member: CimProperty | CimParameter) -> st.SearchStrategy[CimValue]:
-    """Every value that a property or parameter can hold: NULL too, and arrays that are not empty."""
+    """Every value that a property or parameter can hold, NULL too."""
+    return st.none() | values_given(member)
+
+
+def values_given(member: CimProperty | CimParameter) -> st.SearchStrategy[CimValue]:
+    """Every value but NULL; arrays are not empty."""
     if not member.is_array:
-        return st.none() | scalars(member.type)
+        return scalars(member.type)
     if member.type is CimType.UINT8:
-        return st.none() | st.binary(min_size=1, max_size=64)
-    return st.none() | st.lists(scalars(member.type), min_size=1, max_size=4)
+        return st.binary(min_size=1, max_size=64)
+    return st.lists(scalars(member.type), min_size=1, max_size=4)
 
 
 def members(prefix: str = "X") -> list[CimProperty]:
