@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compute_hyperv.cim.endpoint import Endpoint
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 
 if TYPE_CHECKING:
     from hyperv_simulator.host import SimulatedHost

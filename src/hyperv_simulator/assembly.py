@@ -10,11 +10,16 @@ import threading
 from pathlib import Path
 
 from hyperv_simulator import persistence
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.associations.host import HostAssociations
+from hyperv_simulator.associations.machines import MachineAssociations
+from hyperv_simulator.associations.network import NetworkAssociations
+from hyperv_simulator.associations.templates import TemplateAssociations
+from hyperv_simulator.associations.walks import Walks
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.guests.base import GuestRunner
 from hyperv_simulator.guests.none import NoneRunner
-from hyperv_simulator.instances import hypervisor, network, operating_system
+from hyperv_simulator.instances import hypervisor
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.instances.templates import Templates
 from hyperv_simulator.jobs import Jobs
@@ -25,7 +30,8 @@ from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.settings import SettingsFactory
-from hyperv_simulator.providers.association_rules import AssociationRules
+from hyperv_simulator.operating_system import computer, network
+from hyperv_simulator.operating_system.services import Win32ServiceProvider
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
@@ -40,8 +46,7 @@ from hyperv_simulator.providers.virtual_ethernet_switch_management_service impor
     VirtualEthernetSwitchManagementProvider,
 )
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
-from hyperv_simulator.providers.win32_service import Win32ServiceProvider
-from hyperv_simulator.repository.associations import Associations
+from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.service import CimService
@@ -125,7 +130,7 @@ class Inside:
         return QemuRunner(self.disks, self.pipes)
 
     def _populate(self) -> None:
-        operating_system.populate(self.repository, self.facts, self.memory, self.disks.folder)
+        computer.populate(self.repository, self.facts, self.memory, self.disks.folder)
         network.populate(self.repository, self.facts)
         hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
@@ -134,15 +139,21 @@ class Inside:
         self.machines.watch_uptime()
 
     def _service(self) -> CimService:
-        rules = AssociationRules(
-            self.repository, self.machines, self.devices, self.templates, self.jobs, self.host_name
-        )
         return CimService(
             self.repository,
-            Associations(self.repository, rules.all()),
+            Associations(self.repository, self._associations()),
             self._providers(),
             host_name=self.host_name,
             before_reading=(self.jobs.purge,),
+        )
+
+    def _associations(self) -> tuple[Association, ...]:
+        walks = Walks(self.repository, self.machines, self.host_name)
+        return (
+            *MachineAssociations(walks, self.devices, self.jobs).rows(),
+            *NetworkAssociations(walks).rows(),
+            *HostAssociations(walks).rows(),
+            *TemplateAssociations(walks, self.templates).rows(),
         )
 
     def _providers(self) -> tuple[Provider, ...]:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from hyperv_simulator import config
-from hyperv_simulator.config import ConfigError, HostConfig
+from hyperv_simulator.config import file as config
+from hyperv_simulator.config.errors import ConfigError
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.host import StartError
 from hyperv_simulator.simulator import Simulator, default_state_folder
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from hyperv_simulator.assembly import Inside, assemble
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.server.eventing.source import EventSource

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from compute_hyperv.cim.datetimes import from_cim, to_cim
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.companions import EXPORT_SETTINGS, GUEST_NETWORK
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, NIC

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from hyperv_simulator.config import HostConfig, check
+from hyperv_simulator.config.file import check
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.host import SimulatedHost, StartError
 from hyperv_simulator.server.tls import Authority
 

@@ -15,7 +15,7 @@ from compute_hyperv.cim import errors
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.cim.failures import SendFailed
 from compute_hyperv.cim.transport import WinRmTransport
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.server.endpoint import SoapAnswer
 from hyperv_simulator.server.tls import Authority
 from hyperv_simulator.server.winrm import WinRm

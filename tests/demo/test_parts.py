@@ -14,7 +14,7 @@ from demo.guests import last_boot
 from demo.settings import PORTS, State, hosts
 
 from demo import graph
-from hyperv_simulator.config import load
+from hyperv_simulator.config.file import load
 
 
 @pytest.fixture

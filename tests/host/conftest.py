@@ -14,7 +14,8 @@ from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
-from hyperv_simulator.config import HostConfig, SwitchConfig
+from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.network import SwitchConfig
 from hyperv_simulator.host import SimulatedHost
 from hyperv_simulator.machines.resources import boot_sources
 from hyperv_simulator.smb.pipes import PipeServer

@@ -10,7 +10,7 @@ import pytest
 from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.smb.samba import SambaServer
 from hyperv_simulator.storage.paths import HostFolder

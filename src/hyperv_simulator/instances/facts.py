@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.windows import WindowsVersion
 
 

@@ -9,9 +9,9 @@ from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.instances.operating_system import PROCESSOR_MHZ, PROCESSOR_NAME
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.settings import DATA_ROOT
+from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ, PROCESSOR_NAME
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import Switches

@@ -1,7 +1,7 @@
 """Associations, computed when somebody follows them.
 
 An ``Association`` says between which classes a class of links stands and how to get from one end to the other; nothing
-is stored, so nothing can disagree with the instances at its ends. ``association_rules`` lists those of Hyper-V.
+is stored, so nothing can disagree with the instances at its ends. The package ``associations`` lists those of Hyper-V.
 
 Rule: ``rights_of`` and ``lefts_of`` are only asked about instances of the class that stands at that end, and give
 instances that exist.

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import replace
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.server.auth import Account, NtlmAcceptor
 from hyperv_simulator.server.endpoint import FRAME_BYTES, EndpointSettings, SoapService, WsManConnection
 from hyperv_simulator.server.http import HttpListener

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 
 from hyperv_simulator import children
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.smb import run_folders
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.paths import HostFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.simulator import Simulator
 from tests.nova.functional.cloud import Cloud, Image, Observer, running_cloud
 from tests.simulated import free_address

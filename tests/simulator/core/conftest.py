@@ -10,7 +10,7 @@ import pytest
 
 from compute_hyperv.cim.values import CimReference
 from hyperv_simulator.assembly import Inside, assemble
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from tests.simulator.core.client import Client
 

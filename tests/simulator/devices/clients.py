@@ -21,7 +21,7 @@ from smbprotocol.open import (
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 
 
 class FileClient:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.guest_image.build import build
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.smb.samba import SambaServer

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from smbprotocol.exceptions import LogonFailure, SMBOSError
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.smb.samba import SambaError, SambaServer
 from hyperv_simulator.storage.paths import HostFolder
@@ -71,7 +71,7 @@ def test_smbd_and_its_children_end_with_a_simulator_that_is_killed(tmp_path: Pat
     script = f"""
         import os
         from pathlib import Path
-        from hyperv_simulator.config import HostConfig
+        from hyperv_simulator.config.host import HostConfig
         from hyperv_simulator.smb.pipes import PipeServer
         from hyperv_simulator.smb.samba import SambaServer
         from hyperv_simulator.storage.paths import HostFolder

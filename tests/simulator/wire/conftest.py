@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compute_hyperv.cim.values import CimInstance, CimReference
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
 from hyperv_simulator.repository.associations import Association, Associations

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 import requests
 from lxml import etree
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 
 NS = {
     "s": "http://www.w3.org/2003/05/soap-envelope",

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from tests.simulated import free_address
 
 COMMAND = [sys.executable, "-m", "hyperv_simulator.cli"]

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hyperv_simulator.config import ConfigError, HostConfig, KerberosConfig, SwitchConfig, check, load
+from hyperv_simulator.config.domain import KerberosConfig
+from hyperv_simulator.config.errors import ConfigError
+from hyperv_simulator.config.file import check, load
+from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.network import SwitchConfig
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
 

@@ -14,7 +14,8 @@ from pypsrp.wsman import WSMan
 from compute_hyperv.cim.errors import AccessDenied
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.wql import select
-from hyperv_simulator.config import HostConfig, KerberosConfig
+from hyperv_simulator.config.domain import KerberosConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.host import SimulatedHost, StartError
 from tests.simulated import endpoint_of, free_address, simulating
 from tests.simulator.wire import kdc

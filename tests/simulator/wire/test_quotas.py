@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from hyperv_simulator.config import HostConfig
+from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
 from tests.simulator.wire.conftest import WireHost, serving

@@ -1,0 +1,121 @@
+"""``[[host]]``: one simulated host."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hyperv_simulator.config.domain import KerberosConfig
+from hyperv_simulator.config.errors import ConfigError
+from hyperv_simulator.config.network import SwitchConfig
+from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.quotas import Quotas
+
+WindowsVersion = Literal["2012r2", "2016", "2019", "2022", "2025"]
+GuestKind = Literal["none", "qemu"]
+
+_COMPUTER_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9-]{1,15}")
+_BOUNDED_BELOW: Mapping[str, int] = {
+    "sockets": 1,
+    "cores": 1,
+    "threads": 1,
+    "numa_nodes": 1,
+    "memory_mb": 512,
+    "disk_gb": 1,
+    "round_trip_ms": 0,
+}
+PORTS = ("http_port", "https_port", "smb_port")
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """One simulated host. Every field is a key of ``[[host]]``.
+
+    :param name: computer name, at most 15 characters (NetBIOS).
+    :param address: IPv4 address to listen on; every 127.x.y.z answers on Linux.
+    :param version: Windows Server release.
+    :param username: the local administrator.
+    :param password: its password.
+    :param sockets: processor packages.
+    :param cores: processor cores of all sockets together.
+    :param threads: logical processors of all cores together.
+    :param memory_mb: physical memory, MiB.
+    :param numa_nodes: NUMA nodes.
+    :param disk_gb: size of volume C:, GiB.
+    :param guests: ``none`` (machines are state machines only) or ``qemu`` (they boot).
+    :param http_port: WinRM over HTTP.
+    :param https_port: WinRM over HTTPS.
+    :param smb_port: SMB; 445 needs root.
+    :param samba: whether files and pipes are served at all.
+    :param allow_basic: WinRM's ``Service/Auth/Basic``.
+    :param allow_unencrypted: WinRM's ``Service/AllowUnencrypted``: plain SOAP over HTTP is accepted.
+    :param round_trip_ms: latency added to every HTTP exchange, milliseconds.
+    :param switch: virtual switches (``[[host.switch]]``).
+    :param fault: fault rules in force from the start (``[[host.fault]]``).
+    :param quotas: WinRM's limits (``[host.quotas]``).
+    :param kerberos: the host is in a domain (``[host.kerberos]``).
+    :param client_ca_file: PEM file of an authority; certificates that it signed let clients in as ``username``.
+    """
+
+    name: str = "hv1"
+    address: str = "127.0.1.1"
+    version: WindowsVersion = "2022"
+    username: str = "Administrator"
+    password: str = field(default="Passw0rd!", repr=False)
+    sockets: int = 1
+    cores: int = 8
+    threads: int = 16
+    memory_mb: int = 65536
+    numa_nodes: int = 1
+    disk_gb: int = 500
+    guests: GuestKind = "none"
+    http_port: int = 5985
+    https_port: int = 5986
+    smb_port: int = 445
+    samba: bool = True
+    allow_basic: bool = False
+    allow_unencrypted: bool = False
+    round_trip_ms: int = 0
+    switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
+    fault: tuple[FaultRule, ...] = ()
+    quotas: Quotas = field(default_factory=Quotas)
+    kerberos: KerberosConfig = field(default_factory=KerberosConfig)
+    client_ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
+        if not _COMPUTER_NAME.fullmatch(self.name):
+            raise self._error("name", "a computer name: 1 to 15 letters, digits or hyphens, not digits only")
+        try:
+            ipaddress.IPv4Address(self.address)
+        except ValueError:
+            raise self._error("address", "an IPv4 address such as 127.0.1.1") from None
+        if not self.username or "\\" in self.username or ":" in self.username:
+            raise self._error("username", "an account name without domain, backslash or colon")
+        names = [switch.name.lower() for switch in self.switch]
+        if len(set(names)) != len(names):
+            raise self._error("switch", "switches with different names")
+
+    def _check_numbers(self) -> None:
+        if bool(self.kerberos.keytab) != bool(self.kerberos.realm):
+            raise ConfigError(f"host {self.name}: kerberos needs both keytab and realm")
+        for name, least in _BOUNDED_BELOW.items():
+            if getattr(self, name) < least:
+                raise self._error(name, f"a whole number, {least} or more")
+        for name in PORTS:
+            if not 1 <= getattr(self, name) <= 65535:
+                raise self._error(name, "a port number, 1 to 65535")
+        if len({getattr(self, name) for name in PORTS}) < len(PORTS):
+            raise ConfigError(f"host {self.name}: {', '.join(PORTS)} must differ from each other")
+        for part, whole in (("sockets", "cores"), ("cores", "threads"), ("numa_nodes", "threads")):
+            if getattr(self, whole) % getattr(self, part):
+                raise self._error(whole, f"a multiple of {part}, which is {getattr(self, part)}")
+
+    def _error(self, name: str, wanted: str) -> ConfigError:
+        return ConfigError(f"host {self.name}: {name} is {getattr(self, name)!r}; write {wanted}")
