@@ -105,7 +105,7 @@ class CimService:
         for name in parameters:
             if name.lower() not in {item.name.lower() for item in signature.parameters}:
                 raise wmi_faults.invalid_method_parameter(cls.name, method, name)
-        instance = self._lookup(ref, cls)
+        instance = self._called(ref, cls, signature.name)
         call = Call(
             target=instance,
             reference=self._repository.reference_of(instance),
@@ -170,12 +170,21 @@ class CimService:
             raise wmi_faults.insufficient_selectors(ref)
         return self._repository.get(ref)
 
+    def _called(self, ref: CimReference, cls: CimClass, method: str) -> CimInstance:
+        """What a method is called on; a static one without selectors has the class itself, which is empty."""
+        provider = self._provider(cls)
+        if not ref.keys and provider is not None and provider.is_static(method):
+            return CimInstance(cls.name, None, ref.namespace)
+        return self._lookup(ref, cls)
+
     def _invoke(self, cls: CimClass, call: Call) -> Mapping[str, CimValue] | None:
-        for name in cls.ancestors:
-            provider = self._providers.get((cls.namespace.lower(), name.lower()))
-            if provider is not None:
-                return provider.invoke(call)
-        return None
+        provider = self._provider(cls)
+        return provider.invoke(call) if provider is not None else None
+
+    def _provider(self, cls: CimClass) -> Provider | None:
+        """Who has the methods of a class: its own provider, or that of the nearest base class."""
+        found = (self._providers.get((cls.namespace.lower(), name.lower())) for name in cls.ancestors)
+        return next((provider for provider in found if provider is not None), None)
 
     # Inside: SELECT
 

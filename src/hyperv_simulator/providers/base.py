@@ -133,10 +133,17 @@ class Provider(ABC):
     def methods(self) -> Mapping[str, Method]:
         """Method by its name as the schema spells it."""
 
+    def static_methods(self) -> Mapping[str, Method]:
+        """Those that are called on the class itself; their call's target is empty then."""
+        return {}
+
+    def is_static(self, method: str) -> bool:
+        return method.lower() in {name.lower() for name in self.static_methods()}
+
     def invoke(self, call: Call) -> Outputs | None:
         """The outputs, ReturnValue among them; None where the method is not implemented."""
         wanted = call.method.lower()
-        for name, method in self.methods().items():
+        for name, method in {**self.methods(), **self.static_methods()}.items():
             if name.lower() == wanted:
                 try:
                     return method(call)
