@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from oslo_config import cfg
 
+from compute_hyperv.configuration import host_settings
+from compute_hyperv.configuration.options import GROUPS, list_opts, register
 from compute_hyperv.nova import options, settings
 
 # Every option of the retired driver (old-driver facts 2.1 to 2.4), with a value that an operator could have set.
@@ -60,7 +62,7 @@ def conf_of(tmp_path):
         path = tmp_path / "nova.conf"
         path.write_text(text)
         conf = cfg.ConfigOpts()
-        options.register(conf)
+        register(conf)
         conf.register_opts(
             [
                 cfg.StrOpt("state_path", default="/var/lib/nova"),
@@ -77,7 +79,7 @@ def test_an_old_nova_conf_is_accepted(conf_of):
     conf = conf_of(OLD_NOVA_CONF)
 
     written = {line.split(" = ")[0] for line in OLD_NOVA_CONF.splitlines() if " = " in line} - {"instances_path"}
-    known = {opt.name for opts in options.GROUPS.values() for opt in opts}
+    known = {opt.name for opts in GROUPS.values() for opt in opts}
     assert written <= known
     assert conf.hyperv.dynamic_memory_ratio == 2.0
     assert conf.hyperv.iscsi_initiator_list == [r"PCI\VEN_1077"]
@@ -95,24 +97,24 @@ def test_options_that_do_nothing_yet_are_named(conf_of):
 
 def test_options_without_effect_are_all_registered():
     for group, option_names in options.WITHOUT_EFFECT.items():
-        assert option_names <= {opt.name for opt in options.GROUPS[group]}
+        assert option_names <= {opt.name for opt in GROUPS[group]}
 
 
 def test_each_option_has_a_help_that_says_more_than_its_name():
-    for _, opts in options.list_opts():
+    for _, opts in list_opts():
         for opt in opts:
             assert len(opt.help.strip()) > 30, opt.name
 
 
 def test_an_option_that_lost_its_meaning_says_why():
-    gone = [opt for _, opts in options.list_opts() for opt in opts if opt.deprecated_for_removal]
+    gone = [opt for _, opts in list_opts() for opt in opts if opt.deprecated_for_removal]
 
     assert {"enable_remotefx", "power_state_check_timeframe", "hbaapi_lib_path"} <= {opt.name for opt in gone}
     assert all(opt.deprecated_reason for opt in gone)
 
 
 def test_a_service_named_after_its_host_needs_no_server(conf_of):
-    found = settings.host_settings(conf_of("[hyperv]\npassword = x"), "hv1.example.org")
+    found = host_settings.host_settings(conf_of("[hyperv]\npassword = x"), "hv1.example.org")
 
     assert found.server == "hv1.example.org"
     assert found.winrm_scheme == "https"
@@ -120,14 +122,14 @@ def test_a_service_named_after_its_host_needs_no_server(conf_of):
 
 
 def test_the_server_can_be_named(conf_of):
-    assert settings.host_settings(conf_of("[hyperv]\nserver = 10.1.2.3"), "hv1").server == "10.1.2.3"
+    assert host_settings.host_settings(conf_of("[hyperv]\nserver = 10.1.2.3"), "hv1").server == "10.1.2.3"
 
 
 def test_the_password_can_be_in_a_file_of_its_own(conf_of, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("Passw0rd!\r\nsecond line\n")
 
-    found = settings.host_settings(conf_of(f"[hyperv]\npassword = other\npassword_file = {secret}"), "hv1")
+    found = host_settings.host_settings(conf_of(f"[hyperv]\npassword = other\npassword_file = {secret}"), "hv1")
 
     assert found.password == "Passw0rd!"
     assert "Passw0rd!" not in repr(found)
@@ -135,7 +137,7 @@ def test_the_password_can_be_in_a_file_of_its_own(conf_of, tmp_path):
 
 def test_a_password_file_that_is_missing_is_named(conf_of):
     with pytest.raises(ValueError, match="/nonexistent/secret"):
-        settings.host_settings(conf_of("[hyperv]\npassword_file = /nonexistent/secret"), "hv1")
+        host_settings.host_settings(conf_of("[hyperv]\npassword_file = /nonexistent/secret"), "hv1")
 
 
 # [DEFAULT] instances_path, [hyperv] instances_path, what counts
@@ -154,12 +156,12 @@ def test_novas_own_instances_path_counts_where_it_is_one_on_windows(conf_of, nov
     text = f"[DEFAULT]\ninstances_path = {nova_path}\n" if nova_path else ""
     text += f"[hyperv]\ninstances_path = {hyperv_path}\n" if hyperv_path else ""
 
-    assert settings.host_settings(conf_of(text), "hv1").instances_path == counts
+    assert host_settings.host_settings(conf_of(text), "hv1").instances_path == counts
 
 
 def test_an_instances_path_that_is_no_folder_on_windows_is_refused(conf_of):
     with pytest.raises(ValueError, match="instances_path"):
-        settings.host_settings(conf_of("[hyperv]\ninstances_path = /srv/vms"), "hv1")
+        host_settings.host_settings(conf_of("[hyperv]\ninstances_path = /srv/vms"), "hv1")
 
 
 def test_nova_keeps_its_own_files_on_linux_where_an_old_nova_conf_has_a_windows_path(conf_of):
@@ -168,19 +170,19 @@ def test_nova_keeps_its_own_files_on_linux_where_an_old_nova_conf_has_a_windows_
     settings.keep_novas_own_files_here(conf)
 
     assert conf.instances_path == "/var/lib/nova/instances"
-    assert settings.host_settings(conf, "hv1").instances_path == r"D:\Instances"
+    assert host_settings.host_settings(conf, "hv1").instances_path == r"D:\Instances"
 
 
 def test_mappings_keep_their_order(conf_of):
     text = "[hyperv]\nphysical_network_vswitch_mappings = physnet1: vSwitch 1 ,*:other"
 
-    assert settings.host_settings(conf_of(text), "hv1").switches == (("physnet1", "vSwitch 1"), ("*", "other"))
+    assert host_settings.host_settings(conf_of(text), "hv1").switches == (("physnet1", "vSwitch 1"), ("*", "other"))
 
 
 @pytest.mark.parametrize("entry", ["physnet1", "physnet1:", ":external"])
 def test_a_mapping_that_is_none_is_refused(conf_of, entry):
     with pytest.raises(ValueError, match="physical_network:switch_name"):
-        settings.host_settings(conf_of(f"[hyperv]\nphysical_network_vswitch_mappings = {entry}"), "hv1")
+        host_settings.host_settings(conf_of(f"[hyperv]\nphysical_network_vswitch_mappings = {entry}"), "hv1")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from typing import Literal
 
 from compute_hyperv.host import paths
 
-DEFAULT_INSTANCES_PATH = r"C:\OpenStack\Instances"
-
 PipeRole = Literal["rw", "ro"]
 
 

@@ -12,10 +12,12 @@ from nova import exception
 from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import CimError
+from compute_hyperv.configuration import connection
+from compute_hyperv.configuration.host_settings import HostSettings, host_settings
 from compute_hyperv.host import versions
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import MachineState
-from compute_hyperv.nova import host_connection, names, options
+from compute_hyperv.nova import names, options
 from compute_hyperv.nova.builder import Builder
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
 from compute_hyperv.nova.errors import HostUnusable
@@ -24,7 +26,7 @@ from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
-from compute_hyperv.nova.settings import HostSettings, build_settings, host_settings, keep_novas_own_files_here
+from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
 from compute_hyperv.nova.vifs import Vifs
 
 CONF = nova.conf.CONF
@@ -60,7 +62,7 @@ def open_rooms(service_host: str, virtapi: Any) -> Rooms:
     try:
         settings = host_settings(CONF, service_host)
         keep_novas_own_files_here(CONF)
-        host = host_connection.connect(settings)
+        host = connection.connect(settings)
     except ValueError as error:
         raise HostUnusable(server=service_host, reason=str(error)) from error
     try:

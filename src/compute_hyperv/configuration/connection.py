@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from compute_hyperv.cim.endpoint import Endpoint
+from compute_hyperv.configuration.host_settings import HostSettings
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
-from compute_hyperv.nova.settings import HostSettings
 
 
 def connect(settings: HostSettings) -> HyperVHost:
