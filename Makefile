@@ -41,7 +41,7 @@ test: setup lint ## everything else that proves the product
 lint: setup ## style, types, and the direction of imports
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --check --quiet
-	@.venv/bin/mypy --no-error-summary src/compute_hyperv/cim src/compute_hyperv/host src/compute_hyperv/nova src/hyperv_simulator
+	@.venv/bin/mypy --no-error-summary src/compute_hyperv src/hyperv_simulator
 	@mkdir -p .state; .venv/bin/lint-imports --no-logo > .state/imports.log || { cat .state/imports.log; exit 1; }
 
 .PHONY: bench

@@ -72,7 +72,8 @@ def host_settings(conf: cfg.ConfigOpts, service_host: str) -> HostSettings:
 
 def _password(group: cfg.ConfigOpts.GroupAttr) -> str | None:
     if not group.password_file:
-        return group.password
+        given: str | None = group.password
+        return given
     try:
         text = Path(group.password_file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
