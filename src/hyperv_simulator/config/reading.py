@@ -1,69 +1,118 @@
-"""TOML tables to dataclasses: a key is declared once, as a field; type checks and error texts follow from the field."""
+"""TOML tables to dataclasses: a key is declared once, as a field; type checks and error texts follow from the field.
+
+Rule: reading goes on after a mistake, so that all of them are told at once, each with its path in the file.
+"""
 
 from __future__ import annotations
 
+import re
 import types
 import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar
 
 from hyperv_simulator.config.errors import ConfigError
-from hyperv_simulator.fault_rules import FaultRuleError
-from hyperv_simulator.quotas import QuotaError
+from hyperv_simulator.config.positions import Path
 
 _Table = TypeVar("_Table")
 
-
-def read(table: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
-    """One TOML table as the dataclass that declares its keys."""
-    hints = typing.get_type_hints(table)
-    known: dict[str, Field[Any]] = {item.name: item for item in fields(table)}  # type: ignore[arg-type]  # dataclasses
-    if "address" in known and "name" in values:
-        where = f"host {values['name']}: "
-    for name in values:
-        if name not in known:
-            raise ConfigError(f"{where}unknown key {name!r}; known are {', '.join(sorted(known))}")
-    for name, item in known.items():
-        if item.default is MISSING and item.default_factory is MISSING and name not in values:
-            raise ConfigError(f"{where}{name} is missing")
-    arguments = {name: _value(hints[name], value, where, name) for name, value in values.items()}
-    try:
-        return table(**arguments)
-    except (FaultRuleError, QuotaError) as error:
-        raise ConfigError(f"{where}{error}") from None
-
-
-def _value(hint: Any, value: Any, where: str, name: str) -> Any:
-    """One value, checked against the field's annotation."""
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        choices = typing.get_args(hint)
-        if value not in choices:
-            raise ConfigError(f"{where}{name} is {value!r}; write one of {', '.join(map(repr, choices))}")
-        return value
-    if origin in (types.UnionType, typing.Union):
-        return _value(next(a for a in typing.get_args(hint) if a is not type(None)), value, where, name)
-    if origin is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            header = "[[host]]" if name == "host" else f"[[host.{name}]]"
-            raise ConfigError(f"{where}{name} is {value!r}; write tables: {header}")
-        entry = typing.get_args(hint)[0]
-        return tuple(read(entry, item, f"{where}{name} {number}: ") for number, item in enumerate(value, start=1))
-    if is_dataclass(hint) and isinstance(hint, type):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{where}{name} is {value!r}; write a table: [host.{name}]")
-        return read(hint, value, f"{where}{name}: ")
-    # bool is an int to Python, but not to whoever wrote the file; a whole number will do where a fraction may stand
-    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    if not fits and not (hint is float and type(value) is int):
-        raise ConfigError(f"{where}{name} is {value!r}; write {_KINDS[hint]}")
-    return value
-
-
-_KINDS: Mapping[type, str] = {
+_KINDS: Mapping[Any, str] = {
     str: "a text in quotes",
     int: "a whole number",
     bool: "true or false",
     float: "a number",
 }
+# Messages of a table's own checks: the host, where they name it, then the key.
+_OWN_CHECK = re.compile(r"(?:host (?P<host>\S+): )?(?P<key>\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where it is, and what to write instead."""
+
+    path: Path
+    text: str
+
+
+class Reader:
+    """Reads tables and gathers what is wrong with them in ``problems``."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def table(self, kind: type[_Table], values: Mapping[str, Any], path: Path = (), where: str = "") -> _Table | None:
+        """One TOML table as the dataclass that declares its keys; None where something in it is wrong.
+
+        :param where: stands before every message: "host hv1: switch 1: ".
+        """
+        hints = typing.get_type_hints(kind)
+        known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # dataclasses
+        if path[:1] == ("host",) and len(path) == 2 and "name" in values:
+            where = f"host {values['name']}: "
+        before = len(self.problems)
+        for name in values:
+            if name not in known:
+                self._wrong((*path, name), f"{where}unknown key {name!r}; known are {', '.join(sorted(known))}")
+        for name, item in known.items():
+            if item.default is MISSING and item.default_factory is MISSING and name not in values:
+                self._wrong(path, f"{where}{name} is missing; write what this table is about")
+        arguments = {
+            name: self._value(hints[name], value, (*path, name), where)
+            for name, value in values.items()
+            if name in known
+        }
+        if len(self.problems) > before:
+            return None
+        try:
+            return kind(**arguments)
+        except (ConfigError, ValueError) as error:
+            own = _OWN_CHECK.match(str(error))
+            key = own["key"] if own and own["key"] in values else ""
+            text = str(error) if own and own["host"] else f"{where}{error}"
+            self._wrong((*path, key) if key else path, text)
+            return None
+
+    def _wrong(self, path: Path, text: str) -> None:
+        self.problems.append(Problem(path, text))
+
+    def _value(self, hint: Any, value: Any, path: Path, where: str) -> Any:
+        """One value, checked against the field's annotation."""
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if origin is Literal:
+            if value not in arguments:
+                self._wrong(path, f"{where}{path[-1]} is {value!r}; write one of {', '.join(map(repr, arguments))}")
+            return value
+        if origin in (types.UnionType, typing.Union):
+            return self._value(next(a for a in arguments if a is not types.NoneType), value, path, where)
+        if origin is tuple:
+            return self._entries(arguments[0], value, path, where)
+        if is_dataclass(hint) and isinstance(hint, type):
+            if not isinstance(value, dict):
+                return self._wrong(path, f"{where}{path[-1]} is {value!r}; write a table: [{_header(path)}]")
+            return self.table(hint, value, path, f"{where}{path[-1]}: ")
+        # bool is an int to Python, but not to whoever wrote the file; a whole number will do for a fraction
+        fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+        if not fits and not (hint is float and type(value) is int):
+            self._wrong(path, f"{where}{path[-1]} is {value!r}; write {_KINDS[hint]}")
+        return value
+
+    def _entries(self, entry: Any, value: Any, path: Path, where: str) -> Any:
+        """An array of tables, or of plain values."""
+        name = path[-1]
+        if not is_dataclass(entry):
+            if not isinstance(value, list):
+                return self._wrong(path, f"{where}{name} is {value!r}; write an array in brackets")
+            return tuple(self._value(entry, item, (*path, number), where) for number, item in enumerate(value))
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            return self._wrong(path, f"{where}{name} is {value!r}; write tables: [[{_header(path)}]]")
+        kind = typing.cast(type[Any], entry)
+        return tuple(self._numbered(kind, value, path, where))
+
+    def _numbered(self, kind: type[Any], tables: list[Any], path: Path, where: str) -> Iterator[Any]:
+        for number, item in enumerate(tables):
+            yield self.table(kind, item, (*path, number), f"{where}{path[-1]} {number + 1}: ")
+
+
+def _header(path: Path) -> str:
+    return ".".join(part for part in path if isinstance(part, str))

@@ -120,7 +120,7 @@ def test_a_wrong_file_is_one_line_that_says_what_to_write(tmp_path: Path) -> Non
     file = tmp_path / "hosts.toml"
     file.write_text("[[host]]\nmemory_mb = 'much'\n")
     complaint = refused("run", file)
-    assert complaint == f"hyperv-simulator: {file}: host 1: memory_mb is 'much'; write a whole number\n"
+    assert complaint == f"hyperv-simulator: {file}:2: host 1: memory_mb is 'much'; write a whole number\n"
 
 
 def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path, hosts_file: Path) -> None:

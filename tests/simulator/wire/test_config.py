@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -125,8 +126,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('[[host]]\n[[host.fault]]\neffect = "delay"', "delay_ms is 0; a delay needs milliseconds above 0"),
         ('[[host]]\n[[host.fault]]\neffect = "fault"', "code is 0; the effect fault needs the code"),
         ('[[host]]\n[[host.fault]]\neffect = "delay"\naction = "look"', "action is 'look'; write one of 'identify'"),
-        ('[[host]]\n[[host]]\nname = "HV1"', "host HV1: name hv1 belongs to host hv1; give each host its own"),
-        ('[[host]]\n[[host]]\nname = "hv2"', "host hv2: 127.0.1.1:5985 belongs to host hv1; give each host its own"),
+        (
+            '[[host]]\n[[host]]\nname = "HV1"\naddress = "127.0.1.2"',
+            "host HV1: name hv1 belongs to host hv1; give each host its own",
+        ),
         ("[[host]]\nquotas = 5", "host 1: quotas is 5; write a table: [host.quotas]"),
         ("[[host]]\n[host.quotas]\nspeed = 1", "quotas: unknown key 'speed'; known are enumeration_timeout_ms"),
         (
@@ -142,9 +145,10 @@ def test_what_is_wrong_is_named_together_with_what_to_write(tmp_path: Path, text
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load(file)
-    assert str(caught.value).startswith(f"{file}: ")
-    assert complaint in str(caught.value)
-    assert "\n" not in str(caught.value)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{file}:")
+    assert complaint in problem
+    assert "\n" not in problem
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -155,3 +159,63 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_no_host_at_all_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"write at least one \[\[host\]\] table"):
         check(())
+
+
+def names_of(table: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(table)]
+
+
+def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    file.write_text(
+        """\
+# two hosts, six mistakes
+[[host]]
+name = "a"
+cores = 3
+threads = 4
+[[host.switch]]
+name = "lan"
+[[host.switch]]
+name = "wan"
+type = "nat"
+
+[[host]]
+speed = 1
+name = "b"
+password = '''
+[[host]]
+'''
+quotas = { max_envelope_size_kb = 8 }
+switch = [
+    { name = "x" },
+    { colour = "red" },
+]
+memory_mb = "much"
+"""
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [problem.removeprefix(f"{file}:") for problem in caught.value.problems] == [
+        "10: host a: switch 2: type is 'nat'; write one of 'external', 'internal', 'private'",
+        f"13: host b: unknown key 'speed'; known are {', '.join(sorted(names_of(HostConfig)))}",
+        "18: host b: quotas: max_envelope_size_kb is 8; write a whole number from 32 to 1039440",
+        "19: host b: switch 2: name is missing; write what this table is about",
+        f"19: host b: switch 2: unknown key 'colour'; known are {', '.join(sorted(names_of(SwitchConfig)))}",
+        "23: host b: memory_mb is 'much'; write a whole number",
+    ]
+
+
+def test_what_two_hosts_share_has_the_line_of_the_second(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    file.write_text('[[host]]\nname = "a"\n\n[[host]]\nname = "b"\nsamba = false\naddress = "127.0.1.1"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.problems[0] == (f"{file}:7: host b: 127.0.1.1:5985 belongs to host a; give each host its own")
+
+
+def test_the_line_of_a_wrong_combination_is_that_of_the_key_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    file.write_text('[[host]]\nname = "a"\nsockets = 3\ncores = 8\n')
+    with pytest.raises(ConfigError, match=r":4: host a: cores is 8; write a multiple of sockets, which is 3"):
+        load(file)
