@@ -13,17 +13,13 @@ Rule 3: a machine that was on comes back as AutomaticStartupAction says: 2 off, 
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import json
 import logging
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from compute_hyperv.cim.datetimes import from_cim, to_cim
-from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
+from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
@@ -34,6 +30,7 @@ from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, Machines
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import Refused
 from hyperv_simulator.repository.instances import ChangeKind, Repository, owner_in
+from hyperv_simulator.repository.records import instance_of, record_of
 from hyperv_simulator.switches import SWITCH, SWITCH_SETTINGS, Switches
 
 _LOG = logging.getLogger(__name__)
@@ -160,16 +157,16 @@ class Store:
         computed = (GUEST_NETWORK, EXPORT_SETTINGS)
         document = {
             "state": int(machine.state),
-            "system": _record(system),
-            "settings": [_record(item) for item in settings if item.class_name not in computed],
+            "system": record_of(system),
+            "settings": [record_of(item) for item in settings if item.class_name not in computed],
         }
-        _write(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
+        write_document(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
 
     def _read(self, path: Path) -> tuple[Machine, bool] | None:
         try:
             document = json.loads(path.read_text("utf-8"))
-            system = _instance(document["system"])
-            settings = [_instance(record) for record in document["settings"]]
+            system = instance_of(document["system"])
+            settings = [instance_of(record) for record in document["settings"]]
             state = State(document["state"])
         except (OSError, ValueError, KeyError) as error:
             _LOG.error("%s is left out: %s", path, error)
@@ -200,9 +197,9 @@ class Store:
         for switch in repository.instances(SWITCH):
             switch_id = switch.text("Name")
             settings = repository.get(CimReference(SWITCH_SETTINGS, {"InstanceID": ids.settings_id(switch_id)}))
-            wires = [_record(item) for item in repository.owned(CONNECTION, switch_id)]
-            document.append({"id": switch_id, "settings": _record(settings), "wires": wires})
-        _write(self._switches_file, document)
+            wires = [record_of(item) for item in repository.owned(CONNECTION, switch_id)]
+            document.append({"id": switch_id, "settings": record_of(settings), "wires": wires})
+        write_document(self._switches_file, document)
 
     def _restore_switches(self) -> None:
         """The switches of the last run; those of the configuration that are not among them are made."""
@@ -212,7 +209,7 @@ class Store:
             known = json.loads(self._switches_file.read_text("utf-8"))
         for record in known:
             switches.define(
-                _instance(record["settings"]), [_instance(wire) for wire in record["wires"]], switch_id=record["id"]
+                instance_of(record["settings"]), [instance_of(wire) for wire in record["wires"]], switch_id=record["id"]
             )
         if known:
             return
@@ -241,40 +238,8 @@ def _wire(path: str) -> CimInstance:
     return CimInstance(CONNECTION, {"HostResource": [path]})
 
 
-def _write(path: Path, document: object) -> None:
+def write_document(path: Path, document: object) -> None:
+    """Replaces a JSON file (rule 1)."""
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(document, separators=(",", ":")), "utf-8")
     temporary.replace(path)
-
-
-# Instances as JSON: what JSON lacks is an object with one key that names the type.
-
-
-def _record(instance: CimInstance) -> dict[str, Any]:
-    return {"class": instance.class_name, "properties": {name: _plain(value) for name, value in instance.items()}}
-
-
-def _instance(record: Mapping[str, Any]) -> CimInstance:
-    return CimInstance(record["class"], {name: _value(plain) for name, plain in record["properties"].items()})
-
-
-def _plain(value: CimValue) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dt.datetime | dt.timedelta):
-        return {"cim": to_cim(value)}
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, CimReference | CimInstance):
-        raise TypeError(f"{value!r} is not kept")
-    return value
-
-
-def _value(plain: Any) -> CimValue:
-    if isinstance(plain, list):
-        items: list[CimScalar] = [_value(item) for item in plain]  # type: ignore[misc]  # arrays hold scalars
-        return items
-    if isinstance(plain, dict):
-        return from_cim(plain["cim"]) if "cim" in plain else base64.b64decode(plain["base64"])
-    value: CimValue = plain
-    return value

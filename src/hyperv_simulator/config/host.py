@@ -11,6 +11,13 @@ from typing import Literal
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.network import SwitchConfig
+from hyperv_simulator.config.operating_system import (
+    AccountConfig,
+    Edition,
+    HardwareConfig,
+    RegistryConfig,
+    ServiceConfig,
+)
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
 
@@ -26,8 +33,16 @@ _BOUNDED_BELOW: Mapping[str, int] = {
     "memory_mb": 512,
     "disk_gb": 1,
     "round_trip_ms": 0,
+    "restart_s": 0,
 }
 PORTS = ("http_port", "https_port", "smb_port")
+_FEATURES = ("Hyper-V", "Hyper-V-PowerShell", "FileAndStorage-Services", "Storage-Services")
+# Editions that are not sold for every release.
+_EDITION_VERSIONS: Mapping[str, tuple[str, ...]] = {
+    "hyperv": ("2012r2", "2016", "2019"),
+    "azure": ("2022", "2025"),
+    "azure-core": ("2022", "2025"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,8 @@ class HostConfig:
     :param name: computer name, at most 15 characters (NetBIOS).
     :param address: IPv4 address to listen on; every 127.x.y.z answers on Linux.
     :param version: Windows Server release.
+    :param edition: of Windows; ``hyperv`` is Hyper-V Server, which ends with 2019, ``azure`` begins with 2022.
+    :param domain: DNS name of the Active Directory domain that the host is a member of; empty: a workgroup.
     :param username: the local administrator.
     :param password: its password.
     :param sockets: processor packages.
@@ -57,12 +74,24 @@ class HostConfig:
     :param fault: fault rules in force from the start (``[[host.fault]]``).
     :param quotas: WinRM's limits (``[host.quotas]``).
     :param kerberos: the host is in a domain (``[host.kerberos]``).
+    :param features: installed roles and features, by the names of Get-WindowsFeature.
+    :param reboot_pending: an update waits for a restart.
+    :param restart_s: how long the host is away when it restarts, seconds.
+    :param clock_offset_s: how far its clock is ahead of this computer's, seconds; negative: behind.
+    :param clock_drift_ppm: by how much its clock runs fast, microseconds a second.
+    :param time_server_answers: its time servers can be reached.
+    :param service: Windows' services that are other than by default (``[[host.service]]``).
+    :param registry: registry values that are other than by default (``[[host.registry]]``).
+    :param account: more local accounts (``[[host.account]]``).
+    :param hardware: the machine under Windows (``[host.hardware]``).
     :param client_ca_file: PEM file of an authority; certificates that it signed let clients in as ``username``.
     """
 
     name: str = "hv1"
     address: str = "127.0.1.1"
     version: WindowsVersion = "2022"
+    edition: Edition = "datacenter"
+    domain: str = ""
     username: str = "Administrator"
     password: str = field(default="Passw0rd!", repr=False)
     sockets: int = 1
@@ -84,6 +113,16 @@ class HostConfig:
     quotas: Quotas = field(default_factory=Quotas)
     kerberos: KerberosConfig = field(default_factory=KerberosConfig)
     client_ca_file: str = ""
+    features: tuple[str, ...] = _FEATURES
+    reboot_pending: bool = False
+    restart_s: float = 1.0
+    clock_offset_s: float = 0.0
+    clock_drift_ppm: float = 0.0
+    time_server_answers: bool = True
+    service: tuple[ServiceConfig, ...] = ()
+    registry: tuple[RegistryConfig, ...] = ()
+    account: tuple[AccountConfig, ...] = ()
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -101,6 +140,11 @@ class HostConfig:
         names = [switch.name.lower() for switch in self.switch]
         if len(set(names)) != len(names):
             raise self._error("switch", "switches with different names")
+
+        if self.version not in _EDITION_VERSIONS.get(self.edition, (self.version,)):
+            raise self._error("edition", f"an edition that Windows Server {self.version} has")
+        if self.domain and "." not in self.domain:
+            raise self._error("domain", "a domain's DNS name such as hv.test, or nothing for a workgroup")
 
     def _check_numbers(self) -> None:
         if bool(self.kerberos.keytab) != bool(self.kerberos.realm):
