@@ -8,15 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hyperv_simulator.config.cluster import ClusterConfig
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
-from hyperv_simulator.config.network import SwitchConfig
+from hyperv_simulator.config.hgs import HgsConfig
+from hyperv_simulator.config.network import NicConfig, SwitchConfig, TeamConfig
 from hyperv_simulator.config.operating_system import (
     AccountConfig,
     Edition,
     HardwareConfig,
     RegistryConfig,
     ServiceConfig,
+)
+from hyperv_simulator.config.smb import SmbConfig, SmbMappingConfig, SmbShareConfig
+from hyperv_simulator.config.storage import (
+    DiskConfig,
+    FcHbaConfig,
+    IscsiTargetConfig,
+    MpioConfig,
+    SanPolicy,
+    VolumeConfig,
 )
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
@@ -71,6 +82,19 @@ class HostConfig:
     :param allow_unencrypted: WinRM's ``Service/AllowUnencrypted``: plain SOAP over HTTP is accepted.
     :param round_trip_ms: latency added to every HTTP exchange, milliseconds.
     :param switch: virtual switches (``[[host.switch]]``).
+    :param nic: physical network adapters (``[[host.nic]]``); without any, those that external switches name.
+    :param team: teams of adapters (``[[host.team]]``).
+    :param disk: disks besides that of C: (``[[host.disk]]``).
+    :param volume: volumes besides C: (``[[host.volume]]``).
+    :param san_policy: what happens to disks that appear.
+    :param iscsi_target: iSCSI targets within reach (``[[host.iscsi_target]]``).
+    :param fc_hba: Fibre Channel ports (``[[host.fc_hba]]``).
+    :param mpio: multipath I/O (``[host.mpio]``).
+    :param smb: settings of the SMB server and client (``[host.smb]``).
+    :param smb_share: shares (``[[host.smb_share]]``).
+    :param smb_mapping: connections to other servers' shares (``[[host.smb_mapping]]``).
+    :param cluster: the failover cluster that the host is a node of (``[host.cluster]``).
+    :param hgs: the Host Guardian client (``[host.hgs]``).
     :param fault: fault rules in force from the start (``[[host.fault]]``).
     :param quotas: WinRM's limits (``[host.quotas]``).
     :param kerberos: the host is in a domain (``[host.kerberos]``).
@@ -109,6 +133,19 @@ class HostConfig:
     allow_unencrypted: bool = False
     round_trip_ms: int = 0
     switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
+    nic: tuple[NicConfig, ...] = ()
+    team: tuple[TeamConfig, ...] = ()
+    disk: tuple[DiskConfig, ...] = ()
+    volume: tuple[VolumeConfig, ...] = ()
+    san_policy: SanPolicy = "offline_shared"
+    iscsi_target: tuple[IscsiTargetConfig, ...] = ()
+    fc_hba: tuple[FcHbaConfig, ...] = ()
+    mpio: MpioConfig = field(default_factory=MpioConfig)
+    smb: SmbConfig = field(default_factory=SmbConfig)
+    smb_share: tuple[SmbShareConfig, ...] = ()
+    smb_mapping: tuple[SmbMappingConfig, ...] = ()
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    hgs: HgsConfig = field(default_factory=HgsConfig)
     fault: tuple[FaultRule, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
     kerberos: KerberosConfig = field(default_factory=KerberosConfig)
@@ -126,6 +163,7 @@ class HostConfig:
 
     def __post_init__(self) -> None:
         self._check_names()
+        self._check_storage()
         self._check_numbers()
 
     def _check_names(self) -> None:
@@ -145,6 +183,27 @@ class HostConfig:
             raise self._error("edition", f"an edition that Windows Server {self.version} has")
         if self.domain and "." not in self.domain:
             raise self._error("domain", "a domain's DNS name such as hv.test, or nothing for a workgroup")
+
+        adapters = {nic.name for nic in self.nic}
+        for switch in self.switch:
+            if adapters and switch.type == "external" and switch.adapter not in adapters:
+                raise ConfigError(
+                    f"host {self.name}: switch is on {switch.adapter!r}; write one of {', '.join(sorted(adapters))}"
+                )
+
+    def _check_storage(self) -> None:
+        numbers = [disk.number for disk in self.disk]
+        if len(set(numbers)) != len(numbers):
+            raise self._error("disk", "disks with different numbers")
+        targets = {target.iqn for target in self.iscsi_target}
+        for disk in self.disk:
+            if disk.target and disk.target not in targets:
+                raise ConfigError(
+                    f"host {self.name}: disk {disk.number} is on {disk.target!r}; write a target of [[host.iscsi_target]]"
+                )
+        for volume in self.volume:
+            if volume.kind == "local" and volume.disk and volume.disk not in numbers:
+                raise ConfigError(f"host {self.name}: volume is on disk {volume.disk}; write a disk of [[host.disk]]")
 
     def _check_numbers(self) -> None:
         if bool(self.kerberos.keytab) != bool(self.kerberos.realm):

@@ -1,9 +1,13 @@
-"""``[[host.switch]]``: the network of a host."""
+"""``[[host.switch]]``, ``[[host.nic]]``, ``[[host.team]]``: the network of a host."""
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+from hyperv_simulator.config.errors import ConfigError
 
 SwitchType = Literal["external", "internal", "private"]
 
@@ -20,3 +24,67 @@ class SwitchConfig:
     name: str
     type: SwitchType = "external"
     adapter: str = "Ethernet"
+
+
+NetworkCategory = Literal["public", "private", "domain"]
+
+
+@dataclass(frozen=True, slots=True)
+class NicConfig:
+    """One physical network adapter.
+
+    :param name: the connection's name.
+    :param description: the device's; made up where empty.
+    :param mac: 12 hexadecimal digits; made up where empty.
+    :param speed_gbps: speed, Gbit/s.
+    :param connected: whether a cable leads somewhere.
+    :param address: IPv4 address with prefix length; empty: none of its own (that of a switch's adapter has it).
+    :param gateway: default gateway; empty: none.
+    :param dns: DNS servers.
+    :param dhcp: whether the address came from DHCP.
+    :param category: what Windows takes the network for.
+    :param rdma: whether it can do RDMA (SMB Direct).
+    :param sriov: whether it can do single-root I/O virtualization.
+    :param vmq: whether it can do virtual machine queues.
+    """
+
+    name: str
+    description: str = ""
+    mac: str = ""
+    speed_gbps: int = 10
+    connected: bool = True
+    address: str = ""
+    gateway: str = ""
+    dns: tuple[str, ...] = ()
+    dhcp: bool = False
+    category: NetworkCategory = "domain"
+    rdma: bool = False
+    sriov: bool = False
+    vmq: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("name is ''; write the connection's name, \"Ethernet\" say")
+        if self.mac and not re.fullmatch("[0-9A-Fa-f]{12}", self.mac):
+            raise ConfigError(f"mac is {self.mac!r}; write 12 hexadecimal digits")
+        if self.speed_gbps < 1:
+            raise ConfigError(f"speed_gbps is {self.speed_gbps}; write a whole number, 1 or more")
+        try:
+            if self.address:
+                ipaddress.IPv4Interface(self.address)
+        except ValueError:
+            raise ConfigError(f"address is {self.address!r}; write an IPv4 address such as 10.0.0.5/24") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamConfig:
+    """One team of network adapters that Windows makes (LBFO); switch-embedded teams are a switch's.
+
+    :param name: the team's, which its own adapter is called as well.
+    :param members: names of adapters.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    mode: Literal["static", "switch_independent", "lacp"] = "switch_independent"
+    balancing: Literal["transport_ports", "ip_addresses", "mac_addresses", "hyperv_port", "dynamic"] = "dynamic"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.network import NicConfig
 from hyperv_simulator.windows import WindowsVersion
 
 
@@ -18,6 +19,7 @@ class Adapter:
     :param name: the connection's name ("Ethernet").
     :param guid: its interface GUID, upper case without braces.
     :param mac: 12 hexadecimal digits.
+    :param nic: as hosts.toml describes it.
     """
 
     name: str
@@ -25,7 +27,8 @@ class Adapter:
     guid: str
     mac: str
     index: int
-    speed_bps: int = 10_000_000_000
+    speed_bps: int
+    nic: NicConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,20 @@ class HostFacts:
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
-        """The adapters that switches name; one called "Ethernet" where none does."""
-        names = dict.fromkeys(switch.adapter for switch in self.config.switch if switch.type == "external")
-        found = []
-        for index, name in enumerate(names or ("Ethernet",)):
-            guid = ids.stable_guid(self.config.name, "adapter", name)
-            description = "Intel(R) Ethernet Controller X550" + (f" #{index + 1}" if index else "")
-            found.append(Adapter(name, description, guid, "0002C9" + guid[-6:], index + 4))
-        return tuple(found)
+        """The configured adapters; without any, those that switches name; one called "Ethernet" where none does."""
+        named = dict.fromkeys(switch.adapter for switch in self.config.switch if switch.type == "external")
+        nics = self.config.nic or tuple(NicConfig(name) for name in (named or ("Ethernet",)))
+        return tuple(self._adapter(index, nic) for index, nic in enumerate(nics))
+
+    def _adapter(self, index: int, nic: NicConfig) -> Adapter:
+        guid = ids.stable_guid(self.config.name, "adapter", nic.name)
+        description = "Intel(R) Ethernet Controller X550" + (f" #{index + 1}" if index else "")
+        return Adapter(
+            nic.name,
+            nic.description or description,
+            guid,
+            nic.mac.upper() or "0002C9" + guid[-6:],
+            index + 4,
+            nic.speed_gbps * 10**9,
+            nic,
+        )
