@@ -41,14 +41,15 @@ def simulated_hosts(*names: str) -> Iterator[tuple[Host, ...]]:
         command = [sys.executable, "-m", "hyperv_simulator.cli", "run", str(file), "--state", f"{folder}/state"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            _wait_until_ready(process)
+            wait_until_ready(process)
             yield hosts
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+def wait_until_ready(process: subprocess.Popen[str]) -> None:
+    """Returns when the process says ``ready``; raises RuntimeError if it ends before."""
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
@@ -60,7 +61,7 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
     while line := lines.get(timeout=_START_TIMEOUT_S):
         if line.strip() == "ready":
             return
-    raise RuntimeError(f"hyperv-simulator ended with {process.wait()} before it was ready")
+    raise RuntimeError(f"{process.args!r} ended with {process.wait()} before it was ready")
 
 
 def connect(address: str) -> HyperVHost:

@@ -24,6 +24,7 @@ NULL                   ``None``
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
@@ -98,8 +99,9 @@ class CimInstance:
         return self._properties[name.lower()][1]
 
     def __setitem__(self, name: str, value: CimValue) -> None:
-        known = self._properties.get(name.lower())
-        self._properties[name.lower()] = (known[0] if known else name, value)
+        lower = sys.intern(name.lower())  # a host keeps thousands of instances: their names once for all
+        known = self._properties.get(lower)
+        self._properties[lower] = (known[0] if known else name, value)
 
     def __delitem__(self, name: str) -> None:
         del self._properties[name.lower()]
@@ -136,7 +138,9 @@ class CimInstance:
         return iter(self._properties.values())
 
     def copy(self) -> CimInstance:
-        return CimInstance(self.class_name, dict(self.items()), self.namespace)
+        copied = CimInstance(self.class_name, None, self.namespace)
+        copied._properties = dict(self._properties)
+        return copied
 
     # Typed reading. A property that is absent, NULL or of another type raises TypeError with the property's name:
     # code above this layer then never carries a CimValue about.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from compute_hyperv.cim import schema
 from compute_hyperv.cim.datetimes import from_cim
 from compute_hyperv.cim.schema import CimProperty, CimType
-from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimValue
+from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimScalar, CimValue
 from hyperv_simulator.repository.catalogue import HostCatalogue
 
 _PLACEHOLDERS = ("guid", "devicespecificdata", "device specific data")
@@ -26,9 +26,11 @@ def new_instance(
 ) -> CimInstance:
     """An instance with the documented defaults and ``values`` over them; a None in ``values`` takes a default away."""
     cls = catalogue.find(namespace, class_name)
-    instance = CimInstance(cls.name, None, namespace)
-    for name, value in _defaults(cls.namespace, cls.name):
-        instance[name] = list(value) if isinstance(value, list) else value
+    defaults, arrays = _defaults(cls.namespace, cls.name)
+    instance = defaults.copy()
+    instance.namespace = namespace
+    for name, value in arrays:
+        instance[name] = list(value)
     for name, value in (values or {}).items():
         if value is not None:
             instance[name] = value
@@ -38,10 +40,12 @@ def new_instance(
 
 
 @functools.cache
-def _defaults(namespace: str, class_name: str) -> tuple[tuple[str, CimValue], ...]:
-    properties = schema.catalogue().find(namespace, class_name).properties.values()
-    found = ((prop.name, _default_of(prop)) for prop in properties)
-    return tuple((name, value) for name, value in found if value is not None)
+def _defaults(namespace: str, class_name: str) -> tuple[CimInstance, tuple[tuple[str, list[CimScalar]], ...]]:
+    """What to copy, and its arrays, of which each instance gets its own."""
+    cls = schema.catalogue().find(namespace, class_name)
+    values = {prop.name: _default_of(prop) for prop in cls.properties.values()}
+    found = CimInstance(cls.name, {name: value for name, value in values.items() if value is not None}, namespace)
+    return found, tuple((name, value) for name, value in found.items() if isinstance(value, list))
 
 
 def _default_of(prop: CimProperty) -> CimValue:
