@@ -305,7 +305,7 @@ def error_text(repository: Repository, failure: OperationFailed) -> str:
             "ErrorType": 4,
             "Message": failure.description,
             "MessageArguments": [failure.machine_id] if failure.machine_id else None,
-            "MessageID": str(failure.code),
+            "MessageID": failure.message_id,
             "OwningEntity": "Microsoft-Windows-Hyper-V-VMMS",
             "PerceivedSeverity": 5,
             "ProbableCause": 0,

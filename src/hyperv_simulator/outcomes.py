@@ -47,10 +47,22 @@ class OperationFailed(Exception):
     :param code: the job's ErrorCode (uint16).
     :param machine_id: the machine that the long text names.
     :param result: the HRESULT behind it, for a storage job's completion status.
+    :param message_id: the event whose text it is; by default the code.
+    :param reasons: what else was wrong; GetErrorEx gives each of them after this one.
     """
 
-    def __init__(self, *texts: str, code: int = FAILED, machine_id: str = "", result: int = E_FAIL) -> None:
+    def __init__(
+        self,
+        *texts: str,
+        code: int = FAILED,
+        machine_id: str = "",
+        result: int = E_FAIL,
+        message_id: str = "",
+        reasons: tuple[OperationFailed, ...] = (),
+    ) -> None:
         self.texts = texts
+        self.message_id = message_id or str(code)
+        self.reasons = reasons
         self.code = code
         self.machine_id = machine_id
         self.result = result

@@ -23,10 +23,9 @@ from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.machines.companions import EXPORT_SETTINGS, GUEST_NETWORK
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, NIC
 from hyperv_simulator.machines.machine import Machine
-from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, Machines
+from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, PLANNED_SYSTEM, Machines
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import Refused
 from hyperv_simulator.repository.instances import ChangeKind, Repository, owner_in
@@ -112,7 +111,7 @@ class Store:
         name = instance.class_name
         if name in (SWITCH, SWITCH_SETTINGS):
             self._switches_changed = True
-        elif name == COMPUTER_SYSTEM:
+        elif name in (COMPUTER_SYSTEM, PLANNED_SYSTEM):
             self._changed.add(instance.text("Name", "").lower())
         elif name.endswith("SettingData"):
             self._changed.add(owner_in(instance.text("InstanceID", "")))
@@ -151,14 +150,13 @@ class Store:
         repository = self._host.repository
         with repository.lock:
             system = repository.find(machine.reference)
-            settings = repository.owned("CIM_SettingData", machine.machine_id)
+            settings = repository.owned("CIM_SettingData", machine.machine_id, computed=False)
         if system is None:
             return
-        computed = (GUEST_NETWORK, EXPORT_SETTINGS)
         document = {
             "state": int(machine.state),
             "system": record_of(system),
-            "settings": [record_of(item) for item in settings if item.class_name not in computed],
+            "settings": [record_of(item) for item in settings],
         }
         write_document(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
 

@@ -61,11 +61,11 @@ class Surroundings(Protocol):
 class Machine:
     """The runtime side of one Msvm_ComputerSystem. Safe for threads."""
 
-    def __init__(self, host: Surroundings, machine_id: str, state: State = State.OFF) -> None:
+    def __init__(
+        self, host: Surroundings, machine_id: str, state: State = State.OFF, *, is_planned: bool = False
+    ) -> None:
         self.machine_id = machine_id
-        self.reference = CimReference(
-            "Msvm_ComputerSystem", {"CreationClassName": "Msvm_ComputerSystem", "Name": machine_id}
-        )
+        self.is_planned = is_planned
         self.reader = MachineReader(host.repository, machine_id)
         self.lock = threading.RLock()
         self.state = state
@@ -75,6 +75,12 @@ class Machine:
         self._is_claimed = False
         self._started_at = 0.0
         self._stopping_asked = False
+
+    @property
+    def reference(self) -> CimReference:
+        """A planned machine is an instance of another class, until it is realized."""
+        class_name = "Msvm_PlannedComputerSystem" if self.is_planned else "Msvm_ComputerSystem"
+        return CimReference(class_name, {"CreationClassName": class_name, "Name": self.machine_id})
 
     # What it is doing
 
@@ -115,7 +121,7 @@ class Machine:
             raise Refused(INVALID_PARAMETER, f"state {requested}")
         with self.lock:
             transition = TRANSITIONS.get((self.state, requested))
-            if transition is None or self.is_changing:
+            if transition is None or self.is_changing or self.is_planned:
                 raise Refused(INVALID_STATE, f"{requested} while {self.state.name}")
             self._changing = transition
             self._show(transition.passing)

@@ -15,7 +15,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import NEVER
 from hyperv_simulator.machines.machine import Machine, Surroundings
-from hyperv_simulator.machines.settings import VSSD, SettingsFactory
+from hyperv_simulator.machines.settings import REALIZED, VSSD, SettingsFactory
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.repository.defaults import new_instance
@@ -24,6 +24,7 @@ from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.paths import HostFolder
 
 COMPUTER_SYSTEM = "Msvm_ComputerSystem"
+PLANNED_SYSTEM = "Msvm_PlannedComputerSystem"
 
 
 class Machines:
@@ -48,8 +49,9 @@ class Machines:
     # Finding
 
     def all(self) -> list[Machine]:
+        """Without those that are only planned."""
         with self._lock:
-            return list(self._machines.values())
+            return [machine for machine in self._machines.values() if not machine.is_planned]
 
     def find(self, machine_id: str) -> Machine | None:
         with self._lock:
@@ -95,13 +97,56 @@ class Machines:
         self, machine_id: str, settings: Iterable[CimInstance], computer_system: CimInstance, state: State = State.OFF
     ) -> Machine:
         """Takes in a machine whose instances exist already: a fresh one, or one read from a file."""
-        machine = Machine(self._host, machine_id, state)
+        is_planned = computer_system.class_name == PLANNED_SYSTEM
+        machine = Machine(self._host, machine_id, state, is_planned=is_planned)
         for instance in settings:
             self._host.repository.add(instance)
         with self._lock:
             self._machines[machine_id.lower()] = machine
         self._host.repository.add(computer_system)
         return machine
+
+    def plan(self, machine_id: str, settings: Iterable[CimInstance], state: State) -> Machine:
+        """Takes in a machine that can be looked at and changed, but not run, until ``realize``."""
+        instances = list(settings)
+        name = next(item.text("ElementName", "") for item in instances if item.class_name == VSSD)
+        now = dt.datetime.now(dt.UTC)
+        system = new_instance(
+            self._host.repository.catalogue,
+            PLANNED_SYSTEM,
+            {
+                "Name": machine_id,
+                "CreationClassName": PLANNED_SYSTEM,
+                "ElementName": name,
+                "EnabledDefault": 3,
+                "EnabledState": int(state),
+                "HealthState": 5,
+                "OperationalStatus": [2],
+                "Status": "OK",
+                "StatusDescriptions": ["Operating normally"],
+                "InstallDate": now,
+                "TimeOfLastConfigurationChange": now,
+                "TransitioningToState": None,
+            },
+        )
+        return self.adopt(machine_id, instances, system, state)
+
+    def realize(self, machine: Machine) -> None:
+        """Makes a planned machine a real one, with its configuration file.
+
+        :raises OperationFailed: the file can't be written; the machine stays planned.
+        """
+        repository = self._host.repository
+        settings = CimReference(VSSD, {"InstanceID": ids.settings_id(machine.machine_id)})
+        system = repository.get(settings)
+        self._write_configuration(system)
+        computer = self._computer_system(machine.machine_id, system.text("ElementName", ""), dt.datetime.now(dt.UTC))
+        computer["EnabledState"] = int(machine.state)
+        with repository.lock:
+            repository.remove(machine.reference)
+            repository.change(settings, {"VirtualSystemType": REALIZED})
+            machine.is_planned = False
+            repository.add(computer)
 
     def destroy(self, machine: Machine) -> None:
         """Takes a machine away with its settings and configuration files; its disks stay (hyperv-ops 1)."""
@@ -114,7 +159,7 @@ class Machines:
                 repository.remove(repository.reference_of(instance))
         with self._lock:
             self._machines.pop(machine.machine_id.lower(), None)
-        if system is not None:
+        if system is not None and not machine.is_planned:  # a planned machine's file is what it was imported from
             self._remove_configuration(system)
         (self._host.state_folder / "saved" / f"{machine.machine_id}.state").unlink(missing_ok=True)
 

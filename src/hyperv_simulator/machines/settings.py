@@ -21,6 +21,7 @@ VSSD = "Msvm_VirtualSystemSettingData"
 GENERATION_1 = "Microsoft:Hyper-V:SubType:1"
 GENERATION_2 = "Microsoft:Hyper-V:SubType:2"
 REALIZED = "Microsoft:Hyper-V:System:Realized"
+PLANNED = "Microsoft:Hyper-V:System:Planned"
 DATA_ROOT = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
 
 _COMPONENTS: tuple[tuple[str, str], ...] = (

@@ -36,7 +36,9 @@ class JobProvider(Provider):
 
     def _get_errors(self, call: Call) -> Outputs:
         failure = self._jobs.failure_of(call.reference)
-        return done(Errors=[error_text(self._repository, failure)] if failure is not None else None)
+        if failure is None:
+            return done(Errors=None)
+        return done(Errors=[error_text(self._repository, item) for item in (failure, *failure.reasons)])
 
     def _request_state_change(self, call: Call) -> Outputs:
         if call.integer("RequestedState") not in (_TERMINATE, _KILL):

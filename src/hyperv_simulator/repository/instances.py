@@ -167,8 +167,13 @@ class Repository:
                 found.extend(source(""))
         return found
 
-    def owned(self, class_name: str, owner: str, namespace: str = DEFAULT_NAMESPACE) -> list[CimInstance]:
-        """Those of ``instances`` that belong to a machine or switch, named by its GUID or to a host by its name."""
+    def owned(
+        self, class_name: str, owner: str, namespace: str = DEFAULT_NAMESPACE, *, computed: bool = True
+    ) -> list[CimInstance]:
+        """Those of ``instances`` that belong to a machine or switch, named by its GUID or to a host by its name.
+
+        :param computed: with those that nobody stores.
+        """
         wanted = owner.lower()
         found: list[CimInstance] = []
         for name in self._serving(namespace, class_name):
@@ -176,7 +181,7 @@ class Repository:
             if table is not None:
                 with self.lock:
                     found.extend(table.instances[key] for key in table.by_owner.get(wanted, ()))
-            if (source := self._sources.get(name)) is not None:
+            if computed and (source := self._sources.get(name)) is not None:
                 found.extend(source(wanted))
         return found
 
