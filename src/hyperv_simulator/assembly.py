@@ -70,7 +70,7 @@ class Inside:
         self.repository = Repository(self.catalogue)
         self.kinds = DeviceKinds(self.facts.version)
         self.memory = HostMemory(config.memory_mb)
-        self.jobs = Jobs(self.repository, self.host_name, faults.job_error)
+        self.jobs = Jobs(self.repository, self.host_name, faults.for_job)
         names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})
         self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names))
         self.pipes = PipeServer()

@@ -1,21 +1,36 @@
 """Faults on demand: rules as data, and the one place that decides whether a rule applies to a request.
 
 What lives here and only here: which request a rule matches, and how often. What an effect *does* lives where it can be
-done: connections are cut and HTTP errors sent by the server, jobs fail in the job engine, which asks
-``FaultRules.job_error`` when it starts a job.
+done: connections are cut and HTTP errors sent by the server, jobs fail or last longer in the job engine, which asks
+``FaultRules.for_job`` when it starts a job; what befalls the host as a whole (restart, clock, full disk) is done by it.
 
 A rule counts the requests that match it, from 1; it acts on number ``nth`` and the ``times - 1`` that follow
-(``times = 0``: on all that follow). Several rules may act on one request: delays add up, the first other effect wins.
+(``times = 0``: on all that follow). Several rules may act on one request: those after which the request goes on
+(``GOES_ON``) all do, of the others the first one.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Effect = Literal["delay", "drop-before", "drop-after", "http-500", "fault", "job-error"]
+from compute_hyperv.cim.soap.faults import known_codes
+
+Effect = Literal[
+    "delay",
+    "drop-before",
+    "drop-after",
+    "http-status",
+    "fault",
+    "reboot",
+    "time-jump",
+    "disk-full",
+    "job-error",
+    "slow-job",
+]
 Action = Literal[
     "identify",
     "get",
@@ -32,6 +47,11 @@ Action = Literal[
     "shell",
 ]
 
+# Effects after which the request is answered nevertheless.
+GOES_ON = frozenset({"delay", "time-jump", "disk-full"})
+_OF_JOBS = frozenset({"job-error", "slow-job"})
+_WSMAN = "ERROR_WSMAN_"
+
 
 class FaultRuleError(ValueError):
     """A rule that could never do anything sensible; the message says what to write."""
@@ -42,27 +62,38 @@ class FaultRule:
     """What to match, and what to do to the requests that match. An empty pattern matches everything.
 
     :param effect: ``delay`` (by ``delay_ms``, then go on), ``drop-before`` (close the connection, nothing is done),
-        ``drop-after`` (do it, then close the connection without an answer), ``http-500`` (an empty HTTP 500, nothing is
-        done), ``fault`` (the WS-Man or WMI fault ``code``, nothing is done), ``job-error`` (the job that the method
-        starts ends with ``code`` and ``message``).
+        ``drop-after`` (do it, then close the connection without an answer), ``http-status`` (an empty answer with
+        ``status``, nothing is done), ``fault`` (the WS-Man or WMI fault ``code`` or ``fault``, nothing is done),
+        ``reboot`` (the host restarts, nothing is done), ``time-jump`` (the host's clock moves by ``jump_s``, then go
+        on), ``disk-full`` (from now on nothing fits on the host's volumes, then go on), ``job-error`` (the job that
+        the method starts ends with ``code`` and ``message``), ``slow-job`` (that job begins ``delay_ms`` late).
     :param class_name: class in the resource URI, or the one a WQL query selects from; letter case is ignored.
     :param method: method of an ``invoke``; letter case is ignored.
+    :param query: a part of the WQL text of an ``enumerate`` or ``subscribe``; letter case is ignored.
     :param action: kind of request.
     :param nth: the first matching request that is hit, from 1.
     :param times: how many in a row are hit; 0 is all.
-    :param delay_ms: for ``delay``, milliseconds.
+    :param delay_ms: for ``delay`` and ``slow-job``, milliseconds.
+    :param status: for ``http-status``, from 400.
     :param code: for ``fault`` a code of the WS-Man fault table or an HRESULT, for ``job-error`` the job's ErrorCode.
+    :param fault: for ``fault`` instead of the code: a WS-Man error by its name in ``wsmerror.h``, with or without
+        ``ERROR_WSMAN_``, such as ``QUOTA_MAX_OPERATIONS``.
+    :param jump_s: for ``time-jump``, seconds; negative: back.
     :param message: text of the fault or of the job's error.
     """
 
     effect: Effect
     class_name: str = ""
     method: str = ""
+    query: str = ""
     action: Action | None = None
     nth: int = 1
     times: int = 1
     delay_ms: int = 0
+    status: int = 500
     code: int = 0
+    fault: str = ""
+    jump_s: float = 0.0
     message: str = ""
 
     def __post_init__(self) -> None:
@@ -72,35 +103,53 @@ class FaultRule:
             raise FaultRuleError(f"action is {self.action!r}; write one of {', '.join(get_args(Action))}")
         if self.nth < 1 or self.times < 0:
             raise FaultRuleError(f"nth is {self.nth} and times {self.times}; nth counts from 1, times from 0")
-        if self.effect == "delay" and self.delay_ms <= 0:
-            raise FaultRuleError(f"delay_ms is {self.delay_ms}; a delay needs milliseconds above 0")
-        if self.effect in ("fault", "job-error") and self.code <= 0:
-            raise FaultRuleError(f"code is {self.code}; the effect {self.effect} needs the code to answer with")
+        if self.effect in ("delay", "slow-job") and self.delay_ms <= 0:
+            raise FaultRuleError(f"delay_ms is {self.delay_ms}; a {self.effect} needs milliseconds above 0")
+        if not 400 <= self.status <= 599:
+            raise FaultRuleError(f"status is {self.status}; write an HTTP status from 400 to 599")
+        if self.fault and _by_name(self.fault) is None:
+            raise FaultRuleError(f"fault is {self.fault!r}; write a WS-Man error such as QUOTA_MAX_OPERATIONS")
+        if self.effect == "fault" and (self.code <= 0) is (not self.fault):
+            raise FaultRuleError(f"code is {self.code}; the effect fault needs the code to answer with, or its fault")
+        if self.effect == "job-error" and self.code <= 0:
+            raise FaultRuleError(f"code is {self.code}; the effect job-error needs the code to end with")
+        if self.effect == "time-jump" and not self.jump_s:
+            raise FaultRuleError("jump_s is 0; a time-jump needs seconds, negative ones to go back")
 
-    def matches(self, action: str, class_name: str, method: str) -> bool:
+    @property
+    def fault_code(self) -> int:
+        """The code of ``fault``, whichever way it was given."""
+        return _by_name(self.fault) or self.code
+
+    def matches(self, action: str, class_name: str, method: str, query: str) -> bool:
         return (
             (not self.class_name or self.class_name.lower() == class_name.lower())
             and (not self.method or self.method.lower() == method.lower())
+            and self.query.lower() in query.lower()
             and (self.action is None or self.action == action)
         )
 
 
 @dataclass(frozen=True, slots=True)
-class JobError:
-    """How a job shall end instead of succeeding."""
+class JobFault:
+    """How a job shall go instead of well.
 
+    :param delay_s: how much later it begins.
+    :param code: how it ends instead of succeeding; 0: it may succeed.
+    """
+
+    delay_s: float
     code: int
     message: str
 
 
-class _Counted:
-    """A rule and how many requests have matched it."""
+@dataclass(slots=True)
+class NumberedRule:
+    """A rule in force, by the number that it is taken away with, and how many requests have matched it."""
 
-    __slots__ = ("rule", "seen")
-
-    def __init__(self, rule: FaultRule) -> None:
-        self.rule = rule
-        self.seen = 0
+    number: int
+    rule: FaultRule
+    seen: int = 0
 
     def hit(self) -> bool:
         """Counts one matching request; whether it is one of those to act on."""
@@ -114,32 +163,58 @@ class FaultRules:
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self._lock = threading.Lock()
-        self._counted = [_Counted(rule) for rule in rules]
+        self._numbers = itertools.count(1)
+        self._rules = [NumberedRule(next(self._numbers), rule) for rule in rules]
 
-    def add(self, rule: FaultRule) -> None:
+    def __iter__(self) -> Iterator[NumberedRule]:
+        """The rules in force, oldest first."""
         with self._lock:
-            self._counted.append(_Counted(rule))
+            return iter([NumberedRule(each.number, each.rule, each.seen) for each in self._rules])
+
+    def add(self, rule: FaultRule) -> int:
+        """The number under which the rule is now in force."""
+        with self._lock:
+            number = next(self._numbers)
+            self._rules.append(NumberedRule(number, rule))
+        return number
+
+    def remove(self, number: int) -> bool:
+        """Takes one rule away; whether there was one of that number."""
+        with self._lock:
+            kept = [each for each in self._rules if each.number != number]
+            removed = len(kept) < len(self._rules)
+            self._rules = kept
+        return removed
 
     def clear(self) -> None:
         with self._lock:
-            self._counted.clear()
+            self._rules.clear()
 
-    def for_request(self, action: str, class_name: str = "", method: str = "") -> list[FaultRule]:
-        """The rules that act on this request, job errors excepted. Counts it."""
-        return self._hits(action, class_name, method, jobs=False)
+    def for_request(self, action: str, class_name: str = "", method: str = "", query: str = "") -> list[FaultRule]:
+        """The rules that act on this request, those for jobs excepted. Counts it."""
+        return self._hits(action, class_name, method, query, jobs=False)
 
-    def job_error(self, class_name: str, method: str) -> JobError | None:
-        """How the job that this method starts must end badly; None where it may succeed. Counts the job."""
-        for rule in self._hits("invoke", class_name, method, jobs=True):
-            return JobError(rule.code, rule.message)
-        return None
+    def for_job(self, class_name: str, method: str) -> JobFault | None:
+        """What befalls the job that this method starts; None where nothing does. Counts the job."""
+        rules = self._hits("invoke", class_name, method, "", jobs=True)
+        if not rules:
+            return None
+        delay_s = sum(rule.delay_ms for rule in rules if rule.effect == "slow-job") / 1000
+        error = next((rule for rule in rules if rule.effect == "job-error"), None)
+        return JobFault(delay_s, error.code if error else 0, error.message if error else "")
 
-    def _hits(self, action: str, class_name: str, method: str, *, jobs: bool) -> list[FaultRule]:
+    def _hits(self, action: str, class_name: str, method: str, query: str, *, jobs: bool) -> list[FaultRule]:
         with self._lock:
             return [
-                counted.rule
-                for counted in self._counted
-                if (counted.rule.effect == "job-error") is jobs
-                and counted.rule.matches(action, class_name, method)
-                and counted.hit()
+                each.rule
+                for each in self._rules
+                if (each.rule.effect in _OF_JOBS) is jobs
+                and each.rule.matches(action, class_name, method, query)
+                and each.hit()
             ]
+
+
+def _by_name(fault: str) -> int | None:
+    """The code of a WS-Man error by its name; None where there is none of that name."""
+    codes = known_codes()
+    return codes.get(fault.upper(), codes.get(_WSMAN + fault.upper()))

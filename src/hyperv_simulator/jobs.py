@@ -44,7 +44,10 @@ class JobKind:
 
 
 class FaultOfJob(Protocol):
-    """How a job that was made to fail must end (``fault_rules.JobError``)."""
+    """What befalls a job on demand (``fault_rules.JobFault``); code 0: it may succeed."""
+
+    @property
+    def delay_s(self) -> float: ...
 
     @property
     def code(self) -> int: ...
@@ -59,6 +62,7 @@ class JobControl:
     def __init__(self, jobs: Jobs, reference: CimReference) -> None:
         self.reference = reference
         self.cancelled = threading.Event()
+        self.hurried = threading.Event()  # nothing is to be waited for any more
         self._jobs = jobs
 
     def progress(self, percent: int) -> None:
@@ -103,6 +107,10 @@ class Jobs:
 
     def close(self) -> None:
         """Waits for what is running; nothing can be started after that."""
+        with self._lock:
+            records = list(self._records.values())
+        for record in records:
+            record.control.hurried.set()
         self._pool.shutdown(wait=True)
 
     # Starting and ending
@@ -163,6 +171,7 @@ class Jobs:
         if instance.get("Cancellable") is not True:
             return False
         record.control.cancelled.set()
+        record.control.hurried.set()
         return True
 
     def failure_of(self, reference: CimReference) -> OperationFailed | None:
@@ -208,6 +217,8 @@ class Jobs:
         failure: OperationFailed | None = None
         try:
             if fault is not None:
+                control.hurried.wait(fault.delay_s)
+            if fault is not None and fault.code:
                 raise OperationFailed(fault.message, code=fault.code)
             work(control)
         except OperationFailed as error:

@@ -115,7 +115,7 @@ def test_a_wrong_password_is_access_denied(host: SimulatedHost) -> None:
             cim.identify()
 
 
-@pytest.mark.parametrize("effect", ["drop-before", "drop-after", "http-500"])
+@pytest.mark.parametrize("effect", ["drop-before", "drop-after", "http-status"])
 def test_a_read_survives_each_accident(host: SimulatedHost, cim: CimSession, effect: str) -> None:
     host.faults.add(FaultRule(effect, action="enumerate"))  # type: ignore[arg-type]
     assert cim.query(wql.select("Win32_OperatingSystem"), namespace="root/cimv2")

@@ -22,7 +22,7 @@ MANAGEMENT = "Msvm_VirtualSystemManagementService"
 # With the boot order corrected they are two more.
 REQUESTS = 10
 
-CUTS = pytest.mark.parametrize("effect", ["drop-before", "drop-after", "http-500"])
+CUTS = pytest.mark.parametrize("effect", ["drop-before", "drop-after", "http-status"])
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,11 @@ _NO_HOST = "no host; write at least one [[host]] table"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """The tables of hosts.toml."""
+class HostsFile:
+    """The tables of hosts.toml.
+
+    :param host: the simulated hosts.
+    """
 
     host: tuple[HostConfig, ...] = (HostConfig(),)
 
@@ -38,7 +41,7 @@ def load(path: Path | None) -> tuple[HostConfig, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     reader = Reader()
-    file = reader.table(_File, document)
+    file = reader.table(HostsFile, document)
     problems = reader.problems or _clashes(file.host if file else ())
     if file is None or problems:
         lines = Positions(text)

@@ -46,7 +46,7 @@ from compute_hyperv.cim.soap.responses import (
     Response,
     encode_response,
 )
-from hyperv_simulator.fault_rules import Action, FaultRule, FaultRules
+from hyperv_simulator.fault_rules import GOES_ON, Action, FaultRule, FaultRules
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
 from hyperv_simulator.server import fragments, wire_faults
@@ -146,6 +146,7 @@ class WsManService:
     """Answers SOAP for one host. Safe for threads.
 
     :param pause: waits that many seconds, or until the host stops; then it returns True.
+    :param befall: does what a fault rule does to the host as a whole.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class WsManService:
         requests: RequestLog,
         quotas: Quotas,
         pause: Callable[[float], bool],
+        befall: Callable[[FaultRule], None] = lambda _rule: None,
     ) -> None:
         self._identity = identity
         self._service = service
@@ -165,6 +167,7 @@ class WsManService:
         self._requests = requests
         self._quotas = quotas
         self._pause = pause
+        self._befall = befall
         self._enumerating = Enumerating(service, quotas)
         self._eventing = Eventing(events, quotas)
         self._winrs = WinRs(Commands(service, identity.address), quotas, admit=self._admit, owner=self._full_name)
@@ -227,9 +230,12 @@ class WsManService:
         self, header: RequestHeader, request: Request | OtherRequest, subject: _Subject, user: str | None
     ) -> tuple[str, SoapAnswer]:
         """What the rules leave of the request's answer: outcome for the log, and the answer."""
-        rules = self._faults.for_request(subject.action, subject.class_name, subject.method)
+        rules = self._faults.for_request(subject.action, subject.class_name, subject.method, subject.query)
         delay_s = sum(rule.delay_ms for rule in rules if rule.effect == "delay") / 1000
-        rule = next((rule for rule in rules if rule.effect != "delay"), None)
+        rule = next((rule for rule in rules if rule.effect not in GOES_ON), None)
+        for each in rules:
+            if each is rule or each.effect in GOES_ON:
+                self._befall(each)
         limit_s = self._time_limit_s(header)
         if delay_s and self._pause(min(delay_s, limit_s)):
             raise Disconnect
@@ -249,12 +255,12 @@ class WsManService:
 
     def _instead(self, rule: FaultRule, header: RequestHeader) -> tuple[str, SoapAnswer]:
         """What a rule makes of a request that is not to be processed."""
-        if rule.effect == "drop-before":
+        if rule.effect in ("drop-before", "reboot"):
             raise Disconnect
-        if rule.effect == "http-500":
-            return "http 500", SoapAnswer(500)
-        fault = wire_faults.with_code(rule.code, rule.message)
-        return f"fault {rule.code}", self._fault(fault, header.message_id)
+        if rule.effect == "http-status":
+            return f"http {rule.status}", SoapAnswer(rule.status)
+        fault = wire_faults.with_code(rule.fault_code, rule.message)
+        return f"fault {rule.fault_code}", self._fault(fault, header.message_id)
 
     def _subject(self, request: Request | OtherRequest) -> _Subject:
         if isinstance(request, OtherRequest):

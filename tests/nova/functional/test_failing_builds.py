@@ -39,7 +39,7 @@ def requests_of_a_build(cloud, host1, boot, action=None) -> int:
         pytest.param({"effect": "fault", "code": WBEM_E_FAILED}, id="the host refuses"),
         # What only reads is asked again then, and the build goes on.
         pytest.param({"effect": "drop-after", "action": "invoke"}, id="the answer is lost"),
-        pytest.param({"effect": "http-500", "action": "invoke"}, id="WinRM fails"),
+        pytest.param({"effect": "http-status", "action": "invoke"}, id="WinRM fails"),
     ],
 )
 def test_a_build_that_breaks_at_any_request_leaves_nothing(cloud, host1, boot, effect):

@@ -188,7 +188,7 @@ def test_services_that_race_for_the_same_image_end_with_one_file(
     assert names(hyperv_host) == {f"{glance.id}.vhdx"}
 
 
-@pytest.mark.parametrize("effect", ["drop-before", "drop-after", "fault", "http-500"])
+@pytest.mark.parametrize("effect", ["drop-before", "drop-after", "fault", "http-status"])
 def test_attempt_that_fails_at_the_host_leaves_nothing_and_the_next_one_succeeds(
     images_cache: ImageCache,
     glance: Glance,

@@ -45,11 +45,11 @@ def test_the_next_request_goes_through(wire: WireHost, raw: RawClient) -> None:
     assert define(raw).status == 200
 
 
-def test_http_500_has_no_body_and_nothing_is_done(wire: WireHost, raw: RawClient) -> None:
-    wire.faults.add(FaultRule("http-500", action="invoke"))
+def test_an_http_status_has_no_body_and_nothing_is_done(wire: WireHost, raw: RawClient) -> None:
+    wire.faults.add(FaultRule("http-status", action="invoke", status=503))
     body = f'<p:DefineSystem_INPUT xmlns:p="{V2}/{SERVICE}"/>'
     answer = raw.post(envelope(f"{V2}/{SERVICE}/DefineSystem", f"{V2}/{SERVICE}", body).encode())
-    assert (answer.status_code, answer.content) == (500, b"")
+    assert (answer.status_code, answer.content) == (503, b"")
     assert wire.recorder.calls == []
 
 
