@@ -1,0 +1,39 @@
+"""The frame: which commands there are, and how an error looks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cliff.app import App
+from cliff.commandmanager import CommandManager
+
+
+class ComputeHyperV(App):
+    """Errors are one line; ``--debug`` shows where they come from."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            description="Checks whether Hyper-V hosts are ready to be OpenStack compute nodes, and prepares them.",
+            version=version("compute-hyperv"),
+            command_manager=CommandManager("compute_hyperv.cli"),
+            deferred_help=True,
+        )
+
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        # what the libraries tell of retries and certificates is for --debug
+        for name in ("urllib3", "spnego", "pypsrp", "smbprotocol", "stevedore"):
+            logging.getLogger(name).setLevel(logging.DEBUG if self.options.debug else logging.ERROR)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Ctrl-C ends it with 130, as a shell expects."""
+    try:
+        status: int = ComputeHyperV().run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return status

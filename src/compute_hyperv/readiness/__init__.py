@@ -1,0 +1,15 @@
+"""Is a Windows host ready to be a compute node?
+
+Every requirement is a check; what can be repaired remotely is a change.
+
+::
+
+    checks/        one file per section of the operators' document; a check is a value (``model.Check``)
+    sources        what a check can read of a host, as data: also what ``explain`` tells
+    readings       one host, each source read once however many checks want it
+    expectations   what the operator's nova.conf asks of a host
+    runner         all checks against all hosts, concurrently
+    report         results in order, and what they mean for the exit status
+
+Nothing here needs OpenStack. Other programs may run checks: ``runner.run(...)`` gives plain values.
+"""

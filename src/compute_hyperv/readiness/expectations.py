@@ -1,0 +1,91 @@
+"""What the operator's configuration asks of a host: with nova.conf what stands there, else what is usual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+from compute_hyperv.configuration import options
+from compute_hyperv.configuration.host_settings import HostSettings, host_settings
+
+# Nova's own options that say something about the host; Nova registers them itself where it is installed.
+_NOVAS = [
+    cfg.StrOpt("host"),
+    cfg.StrOpt("instances_path", default=""),
+    cfg.IntOpt("reserved_host_disk_mb", default=0),
+    cfg.IntOpt("reserved_host_memory_mb", default=512),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the checks judge against.
+
+    :param instances_path: the folder for instances, on the host.
+    :param switches: virtual switches that have to be there.
+    :param reserved_disk_mb: disk that instances leave alone.
+    :param reserved_memory_mb: memory that instances leave alone.
+    :param time_peers: the controllers' time sources; empty where they are not known.
+    :param use_multipath_io: whether volumes are to be reached over several paths.
+    :param live_migration: whether servers are to move between hosts while they run.
+    :param clustered: whether the host is to be a node of a failover cluster.
+    :param lock_backend: tooz URL of the lock service of a cluster's nodes; empty where none is needed.
+    :param numa_spanning: whether machines may span NUMA nodes; None where either is right.
+    """
+
+    instances_path: str = options.DEFAULT_INSTANCES_PATH
+    switches: tuple[str, ...] = ()
+    reserved_disk_mb: int = 0
+    reserved_memory_mb: int = 512
+    time_peers: tuple[str, ...] = ()
+    use_multipath_io: bool = False
+    live_migration: bool = False
+    clustered: bool = False
+    lock_backend: str = ""
+    numa_spanning: bool | None = None
+
+
+class ConfigurationError(ValueError):
+    """A nova.conf that can't be read; the message names file, option and value."""
+
+
+def read_nova_conf(files: tuple[Path, ...]) -> cfg.ConfigOpts:
+    """The options of nova.conf, without Nova.
+
+    :raises ConfigurationError: a file is missing or an option in it is wrong.
+    """
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise ConfigurationError(f"There is no file {missing[0]}; name the nova.conf of the compute service.")
+    conf = cfg.ConfigOpts()
+    conf.register_opts(_NOVAS)
+    options.register(conf)
+    try:
+        conf(["--config-file=" + str(file) for file in files], project="nova", default_config_dirs=[])
+        for group, opts in options.GROUPS.items():
+            for opt in opts:
+                conf[group][opt.name]  # reading is what finds a wrong value
+    except cfg.Error as error:
+        raise ConfigurationError(f"{', '.join(map(str, files))}: {error}") from None
+    return conf
+
+
+def from_nova_conf(conf: cfg.ConfigOpts) -> tuple[HostSettings, Expectations]:
+    """Where the host is, and what is asked of it.
+
+    :raises ConfigurationError: an option can't be understood.
+    """
+    try:
+        settings = host_settings(conf, conf.host or "")
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    switches = {switch for _, switch in settings.switches} | ({settings.default_switch} - {None})
+    return settings, Expectations(
+        instances_path=settings.instances_path,
+        switches=tuple(sorted(switch for switch in switches if switch)),
+        reserved_disk_mb=conf.reserved_host_disk_mb,
+        reserved_memory_mb=conf.reserved_host_memory_mb,
+        use_multipath_io=conf.hyperv.use_multipath_io,
+    )

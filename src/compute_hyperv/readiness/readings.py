@@ -1,0 +1,58 @@
+"""One host as checks see it: each source is read once, by whichever check asks first; others wait for it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from compute_hyperv.cim.session import CimSession
+from compute_hyperv.cim.values import CimInstance
+from compute_hyperv.host.host import HyperVHost
+from compute_hyperv.readiness.sources import Source, one
+
+_T = TypeVar("_T")
+
+
+class Readings:
+    """Safe for threads.
+
+    :param name: by which the host was given.
+    :param host: the host; whoever made it closes it.
+    """
+
+    def __init__(self, name: str, host: HyperVHost) -> None:
+        self.name = name
+        self.host = host
+        self._lock = threading.Lock()
+        self._answers: dict[Source[Any], Future[Any]] = {}
+
+    @property
+    def session(self) -> CimSession:
+        return self.host.cim
+
+    def of(self, source: Source[_T]) -> _T:
+        """What the source says. Raises the CimError that reading it ended with, each time."""
+        with self._lock:
+            answer = self._answers.get(source)
+            if answer is None:
+                answer = self._answers[source] = Future()
+                is_ours = True
+            else:
+                is_ours = False
+        if is_ours:
+            try:
+                answer.set_result(source.read(self.session))
+            except BaseException as error:
+                answer.set_exception(error)
+        result: _T = answer.result()
+        return result
+
+    def one(self, source: Source[tuple[CimInstance, ...]]) -> CimInstance:
+        """The only instance of its class. Raises NotFound where there is none or are several."""
+        return one(self.of(source), source)
+
+    def forget(self) -> None:
+        """Everything is read anew from now on: something was changed."""
+        with self._lock:
+            self._answers.clear()

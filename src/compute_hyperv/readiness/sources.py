@@ -1,0 +1,134 @@
+"""What can be read of a host, as data: the same value makes the request and is told by ``compute-hyperv explain``.
+
+A source is read once per run and host (``readings``), so checks that share one share its answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from compute_hyperv.cim import wql
+from compute_hyperv.cim.errors import MethodFailed, NotFound
+from compute_hyperv.cim.session import CimSession
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from compute_hyperv.cim.wql import Condition
+
+CIMV2 = "root/cimv2"
+VIRTUALIZATION = "root/virtualization/v2"
+STORAGE = "root/Microsoft/Windows/Storage"
+SMB = "root/Microsoft/Windows/SMB"
+NETWORK = "root/StandardCimv2"
+WMI = "root/wmi"
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class Source(Protocol[_T_co]):
+    """Hashable; equal sources are read once."""
+
+    @property
+    def description(self) -> str:
+        """Namespace, class and properties, for a person."""
+
+    def read(self, session: CimSession) -> _T_co:
+        """Raises CimError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Instances of a class, one request.
+
+    :param properties: those to read; some classes compute others at great cost (old-driver 8).
+    :param where: conditions that must all hold.
+    :param optional: whether a host without the class or namespace is one without instances.
+    """
+
+    namespace: str
+    class_name: str
+    properties: tuple[str, ...]
+    where: tuple[Condition, ...] = ()
+    optional: bool = False
+
+    @property
+    def description(self) -> str:
+        conditions = f" where {' and '.join(each.text for each in self.where)}" if self.where else ""
+        return f"{self.namespace}: {self.class_name} ({', '.join(self.properties)}){conditions}"
+
+    def read(self, session: CimSession) -> tuple[CimInstance, ...]:
+        query = wql.select(self.class_name, self.properties).where(*self.where)
+        try:
+            return tuple(session.query(query, namespace=self.namespace))
+        except NotFound:
+            if self.optional:
+                return ()
+            raise
+
+
+_READERS = {
+    "REG_SZ": ("GetStringValue", "sValue"),
+    "REG_EXPAND_SZ": ("GetExpandedStringValue", "sValue"),
+    "REG_MULTI_SZ": ("GetMultiStringValue", "sValue"),
+    "REG_DWORD": ("GetDWORDValue", "uValue"),
+    "REG_QWORD": ("GetQWORDValue", "uValue"),
+    "REG_BINARY": ("GetBinaryValue", "uValue"),
+}
+HKEY_LOCAL_MACHINE = 0x80000002
+REGISTRY_PROVIDER = CimReference("StdRegProv", {}, "root/default")
+_ABSENT = (1, 2)  # ERROR_FILE_NOT_FOUND; 1 is what StdRegProv says for a value of that name but another type
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryValue:
+    """A value below HKEY_LOCAL_MACHINE, one request; None where there is none."""
+
+    key: str
+    name: str
+    kind: str = "REG_SZ"
+
+    @property
+    def description(self) -> str:
+        return rf"registry: HKLM\{self.key}, value {self.name} ({self.kind})"
+
+    def read(self, session: CimSession) -> CimValue:
+        method, output = _READERS[self.kind]
+        result = session.invoke(
+            REGISTRY_PROVIDER,
+            method,
+            {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key, "sValueName": self.name},
+        )
+        if result.return_value in _ABSENT:
+            return None
+        if result.return_value:
+            raise MethodFailed(
+                f"Reading registry value HKLM\\{self.key}\\{self.name} failed with code {result.return_value}.",
+                remedy="Use an account that is an administrator of the host.",
+                code=result.return_value,
+            )
+        return result[output]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryKeys:
+    """The names of the keys below a key of HKEY_LOCAL_MACHINE, one request; none where the key is missing."""
+
+    key: str
+
+    @property
+    def description(self) -> str:
+        return rf"registry: keys below HKLM\{self.key}"
+
+    def read(self, session: CimSession) -> tuple[str, ...]:
+        result = session.invoke(REGISTRY_PROVIDER, "EnumKey", {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key})
+        if result.return_value in _ABSENT:
+            return ()
+        if result.return_value:
+            raise MethodFailed(f"Listing the keys of HKLM\\{self.key} failed.", code=result.return_value)
+        return tuple(result.texts("sNames"))
+
+
+def one(instances: tuple[CimInstance, ...], source: Source[Any]) -> CimInstance:
+    """The instance of a class that has exactly one. Raises NotFound."""
+    if len(instances) != 1:
+        raise NotFound(f"{source.description}: the host has {len(instances)} instances instead of one.")
+    return instances[0]
