@@ -1,8 +1,8 @@
 """simulator: what a simulated host takes of the computer: requests a second on one core, 10,000 machines, its start.
 
-Rates are requests per second of processor time that the host's process used: what one core gives it, whatever else runs
-on this computer meanwhile. The same client asks an echo server made of Python's ``http.server`` in the same way, so that
-a slow computer shows as such.
+Rates are requests per second of processor time that the host's process used: what one core gives it, whatever else
+runs on this computer meanwhile. The same client asks an echo server made of Python's ``http.server`` in the same
+way, so that a slow computer shows as such.
 """
 
 from __future__ import annotations
