@@ -9,6 +9,7 @@ executing in the same thread.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -79,6 +80,7 @@ class GuestSpec:
     :param serial: (COM number, pipe name) with the pipe as ``\\.\pipe\name`` or ``name``.
     :param boot_order: ``("disk", i)`` and ``("nic", i)``, by position in ``disks`` and ``nics``; what is not named is
         not booted from.
+    :param scsi_controllers: how many there are, those without a drive among them.
     """
 
     machine_id: str
@@ -91,6 +93,7 @@ class GuestSpec:
     serial: tuple[tuple[int, str], ...] = ()
     boot_order: tuple[tuple[Literal["disk", "nic"], int], ...] = ()
     secure_boot: bool = False
+    scsi_controllers: int = 0
 
 
 class GuestListener(Protocol):
@@ -136,6 +139,16 @@ class Guest(Protocol):
 
     def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
         """Plug in and pull out until the guest has exactly these (SCSI disks, DVD media)."""
+
+    def switch_disks(
+        self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None
+    ) -> None:
+        """Put other files under the same disks, unnoticed by what runs in the guest.
+
+        :param change: called when the files hold what the guest has written up to now, and nobody has them open; what
+            the guest writes from then on goes to the disks that it gives. If it raises, the guest keeps its own.
+        :param state_file: where to write memory and devices of the same moment, as `save` does; None for nowhere.
+        """
 
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """Plug in, pull out, connect, disconnect, move to another VLAN until the guest has exactly these."""

@@ -62,6 +62,7 @@ class NoneGuest:
         self._lock = threading.RLock()
         self._process_id: int | None = None
         self._held: dict[str, Hold] = {}
+        self._plugged: tuple[GuestDiskSpec, ...] = ()
         self._open_pipes: dict[int, PipeHandle] = {}
 
     @property
@@ -128,8 +129,11 @@ class NoneGuest:
 
     def save(self, state_file: Path) -> None:
         with self._lock:
-            state_file.write_text(json.dumps({"machine_id": self.spec.machine_id}))
+            self._write_state(state_file)
             self.power_off()
+
+    def _write_state(self, state_file: Path) -> None:
+        state_file.write_text(json.dumps({"machine_id": self.spec.machine_id}))
 
     def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
         wanted = {disk.path: disk for disk in disks if disk.path}
@@ -139,6 +143,23 @@ class NoneGuest:
                     self._held[path] = self._disks.hold(path, read_only=disk.kind == "dvd")
             for path in [path for path in self._held if path not in wanted]:
                 self._held.pop(path).close()
+            self._plugged = disks
+
+    def switch_disks(
+        self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None
+    ) -> None:
+        with self._lock:
+            if not self.running:
+                change()
+                return
+            if state_file is not None:
+                self._write_state(state_file)
+            plugged = self._plugged
+            self.change_disks(())
+            try:
+                plugged = change()
+            finally:
+                self.change_disks(plugged)
 
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """No wire, nothing to do."""

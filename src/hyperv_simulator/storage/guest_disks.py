@@ -11,6 +11,11 @@ When the guest has stopped, the overlay's content is written into the differenci
 the overlay is gone: at rest there are only true VHD and VHDX files. If the simulator dies, so do its guests, and the
 next start finds the overlay with its ``record.json`` and does the same then (a file that moved is found by its inode;
 one that is gone takes its overlay with it).
+
+While the guest runs its files can change hands (a checkpoint is taken, or merged away): `GuestDisks.branch` makes one
+more overlay, QEMU puts it on top, `GuestDisk.settle` writes what is below into the file and gives the files back, and
+`GuestDisks.go_on` says which file the new overlay belongs to. What QEMU has of the old files below the overlays are
+copies, or a base in which whatever changes meanwhile is covered by them: it may be written to.
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ BlockDevice = dict[str, Any]
 DRIVERS = {"vhd": "vpc", "vhdx": "vhdx"}
 # How long guests of a simulator that was killed may take to be gone.
 ORPHAN_WAIT_S = 5.0
+OVERLAY, RECORD = "overlay.qcow2", "record.json"
 
 
 class GuestDisk:
@@ -45,9 +51,11 @@ class GuestDisk:
     def __init__(self, path: str, blockdev: BlockDevice, hold: Hold, overlay: Overlay | None, scratch: Path) -> None:
         self.path = path
         self.blockdev = blockdev
+        self.branch: Path | None = None  # the folder of an overlay that belongs to no file yet
         self._hold = hold
         self._overlay = overlay
-        self._scratch = scratch
+        self._scratches = [scratch]
+        self._is_broken = False
 
     def close(self) -> None:
         """Give the disk back, its file up to date. Only after QEMU has ended or let go of it; a second time does
@@ -55,13 +63,33 @@ class GuestDisk:
 
         :raises DiskError: DISK_FULL, FILE_CORRUPT: the overlay is kept for a later try at the next start.
         """
+        if self._is_broken:
+            self._hold.close()
+            return
+        self.settle()
+        for scratch in self._scratches:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Bring the file up to date with the overlay and give it back. Only while QEMU does not write to either.
+
+        :raises DiskError: as `close`; nothing of this disk is stored then before the next start.
+        """
         overlay, self._overlay = self._overlay, None
         try:
             if overlay is not None:
                 overlay.fold()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        except DiskError:
+            self._is_broken = True
+            raise
         finally:
             self._hold.close()
+
+    def go_on(self, path: str, hold: Hold, overlay: Overlay) -> None:
+        """From now on the overlay on top belongs to this file."""
+        if self.branch is not None:
+            self._scratches.append(self.branch)
+        self.path, self._hold, self._overlay, self.branch = path, hold, overlay, None
 
     def __enter__(self) -> GuestDisk:
         return self
@@ -100,6 +128,7 @@ class Overlay:
                         data = os.pread(source.fileno(), size, found["offset"] + part)
                         disk.write(start + part, data.ljust(size, b"\0"))
             os.fsync(self._target_fd)
+            (self.file.parent / RECORD).unlink(missing_ok=True)
         except OSError as error:
             raise DiskError(errors.DISK_FULL, self._name, str(error)) from error
         finally:
@@ -144,7 +173,8 @@ class GuestDisks:
                 scratch.mkdir()
                 node = _views(chain, scratch)
                 if not read_only:
-                    overlay = self._make_overlay(chain[0], scratch)
+                    _make_overlay(chain[0], scratch)
+                    overlay = self._attach(chain[0], scratch)
                     node = {"driver": "qcow2", "file": _file_node(overlay.file, read_only=False), "backing": node}
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -152,13 +182,33 @@ class GuestDisks:
             raise
         return GuestDisk(path, node, hold, overlay, scratch)
 
-    def _make_overlay(self, layer: Layer, scratch: Path) -> Overlay:
-        file = scratch / "overlay.qcow2"
-        qemu_img.run("create", "-q", "-f", "qcow2", str(file), str(layer.disk.virtual_size), path=str(layer.path))
+    def branch(self, disk: GuestDisk) -> BlockDevice:
+        """One more overlay for QEMU to put on top of a disk that it has open; `go_on` says what it belongs to.
+
+        :raises DiskError: DISK_FULL.
+        """
+        scratch = self._work / str(uuid.uuid4())
+        scratch.mkdir()
+        disk.branch = scratch
+        file = _make_overlay(read_chain(self._folder, disk.path)[0], scratch)
+        return {"driver": "qcow2", "file": _file_node(file, read_only=False), "backing": None}
+
+    def go_on(self, disk: GuestDisk, path: str) -> None:
+        """After `branch` and `GuestDisk.settle`: the guest has this file open from now on.
+
+        :raises DiskError: as `open`.
+        """
+        chain = read_chain(self._folder, path)
+        hold = self._hold_chain(chain, read_only=False)
+        assert disk.branch is not None, "branch comes first"
+        disk.go_on(path, hold, self._attach(chain[0], disk.branch))
+
+    def _attach(self, layer: Layer, scratch: Path) -> Overlay:
         status = layer.local.stat()
         record = {"path": str(layer.path), "device": status.st_dev, "inode": status.st_ino}
-        (scratch / "record.json").write_text(json.dumps(record))
-        return Overlay(file, os.open(layer.local, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), str(layer.path))
+        (scratch / RECORD).write_text(json.dumps(record))
+        target = os.open(layer.local, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return Overlay(scratch / OVERLAY, target, str(layer.path))
 
     def replay_log(self, layer: Layer) -> None:
         """Bring a VHDX that was not closed cleanly up to date, as Windows does on opening ([MS-VHDX] 2.3.3).
@@ -178,11 +228,13 @@ class GuestDisks:
 
     def _recover(self) -> None:
         """Fold what a simulator that was killed left; drop what belongs to nothing any more."""
-        for scratch in [entry for entry in self._work.iterdir() if entry.is_dir()]:
-            record = scratch / "record.json"
+        scratches = [entry for entry in self._work.iterdir() if entry.is_dir()]
+        # In the order in which they were made: what was written last wins.
+        for scratch in sorted(scratches, key=lambda entry: entry.stat().st_ctime_ns):
+            record = scratch / RECORD
             target = self._find(json.loads(record.read_text())) if record.exists() else None
             if target is not None:
-                file = scratch / "overlay.qcow2"
+                file = scratch / OVERLAY
                 _wait_until_free(file)
                 Overlay(file, os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), target.name).fold()
             shutil.rmtree(scratch)
@@ -196,6 +248,12 @@ class GuestDisks:
         if at_its_place.is_file() and same(at_its_place):
             return at_its_place
         return next((path for path in self._folder.root.rglob("*") if path.is_file() and same(path)), None)
+
+
+def _make_overlay(layer: Layer, scratch: Path) -> Path:
+    file = scratch / OVERLAY
+    qemu_img.run("create", "-q", "-f", "qcow2", str(file), str(layer.disk.virtual_size), path=str(layer.path))
+    return file
 
 
 def _is_medium(path: str) -> bool:

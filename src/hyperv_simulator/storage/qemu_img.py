@@ -52,6 +52,6 @@ def json_name(node: dict[str, Any]) -> str:
 
 
 def node_map(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """Which ranges the node's top layer holds (``qemu-img map``)."""
-    ranges: list[dict[str, Any]] = json.loads(run("map", "--output=json", json_name(node)))
+    """Which ranges the node's top layer holds (``qemu-img map``), also while QEMU has it open and reads from it."""
+    ranges: list[dict[str, Any]] = json.loads(run("map", "-U", "--output=json", json_name(node)))
     return ranges

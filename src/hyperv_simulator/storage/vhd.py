@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Literal
 
 from hyperv_simulator.storage import errors, qemu_img, vhd_format, vhdx
 from hyperv_simulator.storage.errors import DiskError
-from hyperv_simulator.storage.guest_disks import GuestDisk, GuestDisks
+from hyperv_simulator.storage.guest_disks import BlockDevice, GuestDisk, GuestDisks
 from hyperv_simulator.storage.holds import Hold, Holds
 from hyperv_simulator.storage.layers import Layer, locator_for, parent_path, read_chain, read_layer, writable
 from hyperv_simulator.storage.paths import HostFolder
@@ -195,11 +195,12 @@ class DiskStore:
             node = qemu_img.json_name(disk.blockdev)
             qemu_img.run("convert", "-O", driver, "-o", options, node, str(new), path=source)
 
-    def merge(self, child: str, ancestor: str) -> None:
+    def merge(self, child: str, ancestor: str, heirs: Sequence[str] = ()) -> None:
         """Write what the files from ``child`` up to below ``ancestor`` hold into ``ancestor``, and delete those files.
 
         (Assumption: deleted, as Merge-VHD leaves it.)
 
+        :param heirs: other children of ``child``, which get ``ancestor`` for a parent.
         :raises DiskError: INVALID_PARAMETER where ``ancestor`` is not in the chain; SHARING_VIOLATION.
         """
         chain = read_chain(self.folder, child)
@@ -208,13 +209,28 @@ class DiskStore:
         if not position:
             raise DiskError(errors.INVALID_PARAMETER, ancestor, "not a parent of the source")
         merged, into = chain[:position], chain[position]
-        with self._take(exclusive=[*merged, into], shared=chain[position + 1 :]), writable(into) as disk:
-            if merged[0].disk.virtual_size > disk.virtual_size:
-                disk.grow(merged[0].disk.virtual_size)
-            for layer in reversed(merged):
-                _copy_own_content(layer, disk)
-        for layer in merged:
-            layer.local.unlink()
+        orphans = [read_layer(self.folder, path) for path in heirs]
+        with self._take(exclusive=[*merged, into, *orphans], shared=chain[position + 1 :]):
+            with writable(into) as disk:
+                disk.begin_writing()
+                self._link(merged[-1], str(into.path))  # the chain is whole whenever this is cut off
+                if merged[0].disk.virtual_size > disk.virtual_size:
+                    disk.grow(merged[0].disk.virtual_size)
+                for layer in reversed(merged):
+                    _copy_own_content(layer, disk)
+            for layer in orphans:
+                self._link(layer, str(into.path))
+            for layer in merged:
+                layer.local.unlink()
+
+    def _link(self, child: Layer, parent_path: str) -> None:
+        parent = read_layer(self.folder, parent_path)
+        locator = locator_for(child.path, parent)
+        with writable(child) as disk:
+            if isinstance(disk, vhdx.Vhdx):
+                disk.set_locator(locator)
+            else:
+                disk.set_parent(parent.identity, locator)
 
     def set_parent(self, child: str, parent: str, ignore_id_mismatch: bool = False) -> None:
         """Reconnect a differencing disk.
@@ -229,12 +245,8 @@ class DiskStore:
             raise DiskError(errors.VHD_CHAIN_CYCLE, child)
         if not ignore_id_mismatch and not new[0].is_parent_of(layer):
             raise DiskError(errors.VHD_PARENT_ID_MISMATCH, child)
-        locator = locator_for(layer.path, new[0])
-        with self._take(exclusive=[layer], shared=new), writable(layer) as disk:
-            if isinstance(disk, vhdx.Vhdx):
-                disk.set_locator(locator)
-            else:
-                disk.set_parent(new[0].identity, locator)
+        with self._take(exclusive=[layer], shared=new):
+            self._link(layer, parent)
 
     def set_disk_id(self, path: str, disk_id: str) -> None:
         """Give a VHDX another VirtualDiskId (SetVirtualHardDiskSettingData).
@@ -288,6 +300,30 @@ class DiskStore:
         :raises DiskError: as `hold`.
         """
         return self._guests.open(path, read_only=read_only)
+
+    def branch(self, disk: GuestDisk) -> BlockDevice:
+        """One more overlay for a disk that QEMU has open, see `guest_disks`."""
+        return self._guests.branch(disk)
+
+    def go_on(self, disk: GuestDisk, path: str) -> None:
+        """The file that the disk's newest overlay belongs to."""
+        self._guests.go_on(disk, path)
+
+    def chain(self, path: str) -> list[str]:
+        """Full paths of the disk and all its parents, the base last.
+
+        :raises DiskError: the chain is broken.
+        """
+        return [str(layer.path) for layer in read_chain(self.folder, path)]
+
+    def remove(self, path: str) -> None:
+        """Delete a disk's file.
+
+        :raises DiskError: SHARING_VIOLATION, FILE_NOT_FOUND.
+        """
+        local = self.folder.existing(path)
+        with self._holds.take(exclusive=[local]):
+            local.unlink()
 
     # ---------------------------------------------------------------- helpers
 

@@ -170,6 +170,9 @@ class Vhd:
                 present = self._present(offset) if self.has_parent else -1
                 yield Block(block, offset + self._bitmap_size, present)
 
+    def begin_writing(self) -> None:
+        """Nothing to do: a VHD's identity never changes."""
+
     def write(self, offset: int, data: bytes) -> None:
         """Write to the virtual disk; whole sectors."""
         if self.kind == FIXED:

@@ -202,6 +202,10 @@ class Vhdx:
 
     # ---------------------------------------------------------------- writing
 
+    def begin_writing(self) -> None:
+        """Give the file its new identity now, so that a child can note it before the first write."""
+        self._renew(data_changes=True)
+
     def write(self, offset: int, data: bytes) -> None:
         """Write to the virtual disk; whole logical sectors."""
         self._renew(data_changes=True)
