@@ -140,9 +140,7 @@ class Guest(Protocol):
     def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
         """Plug in and pull out until the guest has exactly these (SCSI disks, DVD media)."""
 
-    def switch_disks(
-        self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None
-    ) -> None:
+    def switch_disks(self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None) -> None:
         """Put other files under the same disks, unnoticed by what runs in the guest.
 
         :param change: called when the files hold what the guest has written up to now, and nobody has them open; what

@@ -145,9 +145,7 @@ class NoneGuest:
                 self._held.pop(path).close()
             self._plugged = disks
 
-    def switch_disks(
-        self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None
-    ) -> None:
+    def switch_disks(self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None) -> None:
         with self._lock:
             if not self.running:
                 change()

@@ -15,11 +15,12 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hyperv_simulator import children
-from hyperv_simulator.guests import accelerator, qemu_command
+from hyperv_simulator.guests import accelerator, qemu_command, qemu_state
 from hyperv_simulator.guests.base import (
     UNSPECIFIED,
     GuestDiskSpec,
@@ -100,8 +101,9 @@ class QemuGuest:
         with self._lock:
             if self.running:
                 return
-            if restore_from is not None:
-                raise GuestError(NOT_SUPPORTED, "The simulator can't restore a QEMU guest.")
+            saved = qemu_state.SavedState.read(restore_from) if restore_from is not None else None
+            if saved is not None and saved.machine_id != self._spec.machine_id:
+                raise GuestError(UNSPECIFIED, f"The saved state is that of {saved.machine_id}")
             if self._spec.secure_boot:
                 raise GuestError(NOT_SUPPORTED, "Secure boot is not simulated: turn it off for this machine.")
             self._turned_off = self._shut_down = False
@@ -109,20 +111,23 @@ class QemuGuest:
             self._integration = (False, 0.0)
             folder = self._folder = run_folders.make("guest")
             try:
-                self._launch(folder)
+                self._launch(folder, saved)
             except BaseException:
                 self._turned_off = True
                 self._give_back()
                 raise
+            if restore_from is not None:
+                restore_from.unlink()
 
-    def _launch(self, folder: Path) -> None:
+    def _launch(self, folder: Path, saved: qemu_state.SavedState | None) -> None:
         variables = folder / "variables.fd"
         if self._spec.generation == 2:
             try:
                 shutil.copyfile(qemu_command.FIRMWARE_VARIABLES, variables)
             except FileNotFoundError as error:
                 raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install the package ovmf.") from error
-        devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires)
+        layout = saved.layout if saved is not None else qemu_command.Layout.fresh(self._spec)
+        devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires, layout, folder)
         devices.open_disks()
         monitor, monitor_end = socket.socketpair()
         pairs = [socket.socketpair() for _ in range(SERIAL_PORTS)]
@@ -134,8 +139,11 @@ class QemuGuest:
             devices.blockdevs,
             qemu_command.Connections(monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs)),
             variables,
+            layout,
             accelerator=accelerator.option(),
         )
+        if saved is not None:
+            command += ["-incoming", saved.incoming]
         qmp = Qmp(monitor, self._on_event, self._on_end)
         try:
             with (folder / "qemu.log").open("wb") as log:
@@ -152,6 +160,9 @@ class QemuGuest:
         try:
             qmp.negotiate()
             devices.connect(qmp)
+            if saved is not None:
+                qemu_state.wait_until_read(qmp)
+                qmp.execute("cont")
         except QmpError as error:
             said = (folder / "qemu.log").read_text(errors="replace").strip()
             self._kill()
@@ -192,17 +203,25 @@ class QemuGuest:
     def resume(self) -> None:
         self._tell("cont")
 
-    def save(self, state_file: Path) -> None:  # noqa: ARG002  (the protocol's)
-        """:raises GuestError: always. QEMU gives a machine's state away only where it could migrate it, and its VHD and
-        VHDX drivers forbid that.
-        """
-        raise GuestError(NOT_SUPPORTED, "The simulator can't save a QEMU guest: use guests = none for that.")
+    def save(self, state_file: Path) -> None:
+        with self._lock:
+            qmp, devices = self._qmp, self._devices
+            if qmp is None or devices is None:
+                raise GuestError(UNSPECIFIED, "The machine is not running.")
+            was_running: bool = self._tell("query-status")["running"]
+            self._tell("stop")
+            try:
+                qemu_state.write(qmp, state_file, self._spec.machine_id, devices.layout)
+            except GuestError:
+                if was_running:
+                    self._tell("cont")
+                raise
+            self.power_off()
 
-    def _tell(self, command: str) -> None:
+    def _tell(self, command: str) -> Any:
         qmp = self._qmp
         try:
-            if qmp is not None:
-                qmp.execute(command)
+            return qmp.execute(command) if qmp is not None else None
         except QmpError as error:
             raise GuestError(UNSPECIFIED, str(error)) from error
 
@@ -212,6 +231,32 @@ class QemuGuest:
         with self._lock:
             if self._devices is not None:
                 self._devices.change_disks(disks)
+
+    def switch_disks(self, change: Callable[[], tuple[GuestDiskSpec, ...]], state_file: Path | None = None) -> None:
+        with self._lock:
+            devices, qmp = self._devices, self._qmp
+            if devices is None or qmp is None:
+                change()  # the guest has ended, its files are up to date
+                return
+            # The disks change at one moment of the guest's time; what comes after needs no more of its time.
+            was_running: bool = self._tell("query-status")["running"]
+            self._tell("stop")
+            failure: GuestError | None = None
+            try:
+                devices.branch(qmp)
+                if state_file is not None:
+                    qemu_state.write(qmp, state_file, self._spec.machine_id, devices.layout)
+            except (QmpError, GuestError) as error:
+                failure = error if isinstance(error, GuestError) else GuestError(UNSPECIFIED, str(error))
+            if was_running:
+                self._tell("cont")
+
+            def change_or_fail() -> tuple[GuestDiskSpec, ...]:
+                if failure is not None:
+                    raise failure
+                return change()
+
+            devices.switch_disks(change_or_fail)
 
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         with self._lock:

@@ -25,6 +25,30 @@ BlockDevice = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """Where devices sit that may come and go while a guest runs: a saved guest goes on only with the same.
+
+    :param ports: PCIe root port by adapter (`nic_id`), generation 2.
+    :param port_count: root ports, the free ones among them.
+    :param scsi_controllers: how many.
+    """
+
+    ports: Mapping[str, str]
+    port_count: int
+    scsi_controllers: int
+
+    @classmethod
+    def fresh(cls, spec: GuestSpec) -> Layout:
+        """Of a guest that is turned on."""
+        used = [disk.controller + 1 for disk in spec.disks if disk.bus == "SCSI"]
+        return cls(
+            ports={nic_id(nic): f"port{number}" for number, nic in enumerate(spec.nics)},
+            port_count=len(spec.nics) + SPARE_NIC_PORTS,
+            scsi_controllers=max([spec.scsi_controllers, int(spec.generation == 2), *used]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Connections:
     """What QEMU inherits: file descriptors of socket pairs."""
 
@@ -51,6 +75,7 @@ def command_line(
     blockdevs: Mapping[str, BlockDevice],
     connections: Connections,
     variables: Path,
+    layout: Layout,
     *,
     accelerator: str,
 ) -> list[str]:
@@ -66,22 +91,21 @@ def command_line(
     if spec.generation == 2:
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE_CODE}"]
         arguments += ["-drive", f"if=pflash,format=raw,file={variables}"]
-        for port in range(len(spec.nics) + SPARE_NIC_PORTS):
+        for port in range(layout.port_count):
             arguments += ["-device", f"pcie-root-port,id=port{port},chassis={port + 1}"]
     else:
         arguments += ["-boot", "strict=on"]
-    arguments += _drives(spec, blockdevs)
+    arguments += _drives(spec, blockdevs, layout)
     for position, nic in enumerate(spec.nics):
         arguments += ["-netdev", json.dumps(nic_backend(nic))]
-        bus = f"port{position}" if spec.generation == 2 else "pci.0"
+        bus = layout.ports[nic_id(nic)] if spec.generation == 2 else "pci.0"
         arguments += ["-device", json.dumps(nic_device(nic, bus, _boot_index(spec, "nic", position)))]
     return arguments
 
 
-def _drives(spec: GuestSpec, blockdevs: Mapping[str, BlockDevice]) -> list[str]:
+def _drives(spec: GuestSpec, blockdevs: Mapping[str, BlockDevice], layout: Layout) -> list[str]:
     arguments: list[str] = []
-    controllers = {0} if spec.generation == 2 else set()
-    for number in sorted(controllers | {disk.controller for disk in spec.disks if disk.bus == "SCSI"}):
+    for number in range(layout.scsi_controllers):
         arguments += ["-device", f"virtio-scsi-pci,id=scsi{number}"]
     for position, disk in enumerate(spec.disks):
         name = disk_id(disk)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from pathlib import Path
 from typing import Any
 
 from hyperv_simulator.guests.base import UNSPECIFIED, GuestDiskSpec, GuestError, GuestNicSpec, GuestSpec
 from hyperv_simulator.guests.network import Wires
-from hyperv_simulator.guests.qemu_command import disk_device, disk_id, nic_backend, nic_device, nic_id
+from hyperv_simulator.guests.qemu_command import Layout, disk_device, disk_id, nic_backend, nic_device, nic_id
+from hyperv_simulator.guests.qemu_exports import Export
 from hyperv_simulator.guests.qmp import Qmp, QmpError
 from hyperv_simulator.storage.guest_disks import GuestDisk
 from hyperv_simulator.storage.vhd import DiskStore
@@ -19,15 +22,19 @@ UNPLUG_TIMEOUT_S = 10.0
 class Devices:
     """What a `QemuGuest` has besides processors and memory."""
 
-    def __init__(self, spec: GuestSpec, store: DiskStore, wires: Wires) -> None:
+    def __init__(self, spec: GuestSpec, store: DiskStore, wires: Wires, layout: Layout, folder: Path) -> None:
         self._generation = spec.generation
         self._store = store
         self._wires = wires
+        self._layout = layout
+        self._folder = folder
         self._disks: dict[str, GuestDiskSpec] = {}
         self._wanted_disks = spec.disks
         self._open: dict[str, GuestDisk] = {}
+        self._overlays: dict[str, list[str]] = {}  # nodes that came while the guest ran, in their order
+        self._exports: dict[str, Export] = {}
         self._nics: dict[str, GuestNicSpec] = {nic_id(nic): nic for nic in spec.nics}
-        self._ports: dict[str, str] = {nic_id(nic): f"port{number}" for number, nic in enumerate(spec.nics)}
+        self._ports: dict[str, str] = dict(layout.ports)
         self._connected: dict[str, tuple[str, str]] = {}  # adapter to group and id of its wire
         self._counter = 0
         self._qmp: Qmp | None = None
@@ -36,7 +43,12 @@ class Devices:
 
     @property
     def blockdevs(self) -> dict[str, dict[str, Any]]:
-        return {name: disk.blockdev for name, disk in self._open.items()}
+        return {name: export.blockdev for name, export in self._exports.items()}
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything sits now."""
+        return dataclasses.replace(self._layout, ports=dict(self._ports))
 
     def open_disks(self) -> None:
         """:raises DiskError: what Windows says; nothing stays open then."""
@@ -48,20 +60,31 @@ class Devices:
             raise
 
     def _open_disk(self, disk: GuestDiskSpec) -> None:
+        name = disk_id(disk)
         if disk.path:
-            self._open[disk_id(disk)] = self._store.guest_view(disk.path, read_only=disk.kind == "dvd")
-        self._disks[disk_id(disk)] = disk
+            self._open[name] = opened = self._store.guest_view(disk.path, read_only=disk.kind == "dvd")
+            try:
+                self._exports[name] = Export(opened.blockdev, self._folder, name)
+            except GuestError:
+                self._close_disk(name)
+                raise
+        self._disks[name] = disk
+
+    def _close_disk(self, name: str) -> None:
+        export, disk = self._exports.pop(name, None), self._open.pop(name)
+        if export is not None:
+            export.close()
+        disk.close()
 
     def close(self) -> None:
         """QEMU is gone: give the disks back, all of them.
 
         :raises DiskError: the last that could not be brought up to date.
         """
-        opened, self._open = self._open, {}
         failures: list[Exception] = []
-        for disk in opened.values():
+        for name in list(self._open):
             try:
-                disk.close()
+                self._close_disk(name)
             except Exception as error:
                 failures.append(error)
         if failures:
@@ -111,7 +134,10 @@ class Devices:
 
     def _plug_nic(self, qmp: Qmp, nic: GuestNicSpec) -> None:
         taken = set(self._ports.values())
-        port = next(f"port{number}" for number in range(len(taken) + 1) if f"port{number}" not in taken)
+        free = (f"port{number}" for number in range(self._layout.port_count) if f"port{number}" not in taken)
+        port = next(free, None)
+        if port is None:
+            raise QmpError("no PCIe port is free: the simulator keeps two for adapters that come while a guest runs")
         bus = port if self._generation == 2 else "pci.0"
         qmp.send({"execute": "netdev_add", "arguments": nic_backend(nic)})
         qmp.send({"execute": "device_add", "arguments": nic_device(nic, bus, None)})
@@ -148,6 +174,44 @@ class Devices:
         except QmpError as error:
             raise GuestError(UNSPECIFIED, str(error)) from error
 
+    def branch(self, qmp: Qmp) -> None:
+        """Let the guest write to new overlays, one on each of its writable disks.
+
+        :raises QmpError: some disks may have theirs; they go on as they are.
+        """
+        for name, disk in self._disks.items():
+            if disk.kind == "dvd" or name not in self._open:
+                continue
+            node = {**self._store.branch(self._open[name]), "node-name": self._next_node(name)}
+            try:
+                qmp.send({"execute": "blockdev-add", "arguments": node})
+                qmp.execute("blockdev-snapshot", node=self._nodes(name)[-1], overlay=node["node-name"])
+            except QmpError:
+                self._open[name].branch = None
+                raise
+            self._overlays.setdefault(name, []).append(node["node-name"])
+
+    def switch_disks(self, change: Callable[[], tuple[GuestDiskSpec, ...]]) -> None:
+        """After `branch`, see `base.Guest.switch_disks`."""
+        branched = {name: disk for name, disk in self._open.items() if disk.branch is not None}
+        wanted = dict(self._disks)
+        try:
+            for opened in branched.values():
+                opened.settle()
+            wanted |= {disk_id(disk): disk for disk in change()}
+        finally:
+            for name, opened in branched.items():
+                self._store.go_on(opened, wanted[name].path)
+                self._disks[name] = wanted[name]
+
+    def _nodes(self, name: str) -> list[str]:
+        """A disk's nodes in QEMU, the one that the device uses last."""
+        return [f"node-{name}", *self._overlays.get(name, ())]
+
+    def _next_node(self, name: str) -> str:
+        self._counter += 1
+        return f"node-{name}-{self._counter}"
+
     def _plug_disk(self, qmp: Qmp, disk: GuestDiskSpec) -> None:
         self._open_disk(disk)
         node = self._add_node(qmp, disk_id(disk))
@@ -174,19 +238,20 @@ class Devices:
         qmp.execute("blockdev-close-tray", id=name)
 
     def _add_node(self, qmp: Qmp, name: str) -> str | None:
-        if name not in self._open:
+        if name not in self._exports:
             return None
-        node = {**self._open[name].blockdev, "node-name": f"node-{name}"}
+        node = {**self._exports[name].blockdev, "node-name": f"node-{name}"}
         qmp.send({"execute": "blockdev-add", "arguments": node})
         return f"node-{name}"
 
     def _drop_node(self, qmp: Qmp, name: str) -> None:
-        disk = self._open.pop(name, None)
-        if disk is not None:
+        if name in self._open:
             try:
-                qmp.execute("blockdev-del", node_name=f"node-{name}")
+                for node in reversed(self._nodes(name)):
+                    qmp.execute("blockdev-del", node_name=node)
             finally:
-                disk.close()
+                self._overlays.pop(name, None)
+                self._close_disk(name)
 
     # ---------------------------------------------------------------- both
 

@@ -163,6 +163,7 @@ class MachineReader:
             serial=self.serial_pipes(),
             boot_order=tuple(self._boot_order(system, drives, nics)),
             secure_boot=system.boolean("SecureBootEnabled", False),
+            scsi_controllers=len(self.controllers("SCSI")),
         )
 
     def guest_disks(self) -> tuple[GuestDiskSpec, ...]:

@@ -212,11 +212,32 @@ def test_a_paused_guest_says_nothing_until_it_goes_on(booted: dict[str, Booted])
     left.console.wait_for("AWAKE-5")
 
 
-def test_saving_a_guest_is_refused_and_leaves_it_running(booted: dict[str, Booted], tmp_path: Path) -> None:
-    with pytest.raises(GuestError, match="can't save"):
-        booted["left"].guest.save(tmp_path / "state")
+def test_a_guest_that_is_saved_and_restored_has_kept_its_memory(
+    booted: dict[str, Booted], files: FileClient, tmp_path: Path
+) -> None:
+    left = booted["left"]
+    left.console.type("KEPT=$((6*9)); echo NOTED\n")
+    left.console.wait_for("^NOTED")
 
-    assert booted["left"].guest.running
+    left.guest.save(tmp_path / "state")
+
+    assert not left.guest.running
+    assert not left.machine.store.in_use(left.machine.disk)
+    assert left.listener.stopped_within(0) is None
+    left.guest.start(restore_from=tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+    left.console = Console(files, "left")
+    left.console.type("echo REMEMBERED-$KEPT\n")
+    left.console.wait_for("^REMEMBERED-54")
+
+
+def test_what_is_no_saved_state_is_not_restored(store: DiskStore, pipes: PipeServer, tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"nonsense")
+
+    with pytest.raises(GuestError, match="can't be read"):
+        QemuRunner(store, pipes).create(blank(store), Listener()).start(tmp_path / "state")
+
+    assert not store.in_use(r"C:\blank.vhdx")
 
 
 @pytest.mark.parametrize("name", ["left", "right"])
