@@ -13,6 +13,7 @@ from compute_hyperv.cim.soap.faults import ProviderFault, SoapFault, known_codes
 from compute_hyperv.cim.values import CimReference
 
 WBEM_E_NOT_FOUND = 0x80041002
+WBEM_E_ACCESS_DENIED = 0x80041003
 WBEM_E_INVALID_PARAMETER = 0x80041008
 WBEM_E_INVALID_NAMESPACE = 0x8004100E
 WBEM_E_INVALID_CLASS = 0x80041010
@@ -22,6 +23,7 @@ WBEM_E_INVALID_METHOD = 0x8004102E
 
 _TEXTS = {
     WBEM_E_NOT_FOUND: "The object could not be found.",
+    WBEM_E_ACCESS_DENIED: "The current user does not have permission to perform the action.",
     WBEM_E_INVALID_PARAMETER: "One of the parameters to the call is not correct.",
     WBEM_E_INVALID_NAMESPACE: "The namespace specified cannot be found.",
     WBEM_E_INVALID_CLASS: "The class name specified cannot be found.",
@@ -87,6 +89,16 @@ def not_capable(what: str) -> SoapFault:
         SoapFault.known("ERROR_INTERNAL_ERROR"), wsman_code=known_codes()["ERROR_WSMAN_WMI_PROVIDER_NOT_CAPABLE"]
     )
     return _with_provider(fault, WBEM_E_PROVIDER_NOT_CAPABLE, what)
+
+
+def access_denied(what: str) -> SoapFault:
+    """The user is let in, but not to this."""
+    return _fault("ERROR_ACCESS_DENIED", WBEM_E_ACCESS_DENIED, what)
+
+
+def winrm_access_denied() -> SoapFault:
+    """WinRM itself does not let the user in (``winrm configSDDL default``)."""
+    return SoapFault.known("ERROR_ACCESS_DENIED", "Access is denied. ")
 
 
 def schema_validation_error(why: str) -> SoapFault:
