@@ -30,6 +30,7 @@ from hyperv_simulator.config.storage import (
     VolumeConfig,
 )
 from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.operating_system import feature_table
 from hyperv_simulator.quotas import Quotas
 
 WindowsVersion = Literal["2012r2", "2016", "2019", "2022", "2025"]
@@ -181,6 +182,9 @@ class HostConfig:
 
         if self.version not in _EDITION_VERSIONS.get(self.edition, (self.version,)):
             raise self._error("edition", f"an edition that Windows Server {self.version} has")
+        known = [entry.name for entry in feature_table.FEATURES]
+        if not {name.lower() for name in self.features} <= {name.lower() for name in known}:
+            raise self._error("features", f"some of {', '.join(known)}")
         if self.domain and "." not in self.domain:
             raise self._error("domain", "a domain's DNS name such as hv.test, or nothing for a workgroup")
 
