@@ -13,10 +13,12 @@ from hyperv_simulator import persistence
 from hyperv_simulator.associations.host import HostAssociations
 from hyperv_simulator.associations.machines import MachineAssociations
 from hyperv_simulator.associations.network import NetworkAssociations
+from hyperv_simulator.associations.planned import PlannedAssociations
 from hyperv_simulator.associations.templates import TemplateAssociations
 from hyperv_simulator.associations.walks import Walks
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.further_services import FurtherServices
 from hyperv_simulator.guests.base import GuestRunner
 from hyperv_simulator.guests.none import NoneRunner
 from hyperv_simulator.instances import hypervisor
@@ -26,6 +28,7 @@ from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.companions import MachineCompanions
 from hyperv_simulator.machines.device_kinds import DeviceKinds
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
@@ -35,9 +38,11 @@ from hyperv_simulator.operating_system.services import Win32ServiceProvider
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
+from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.features import FeatureSettings
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
+from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.shutdown_component import ShutdownComponentProvider
 from hyperv_simulator.providers.summary_information import SummaryInformation
@@ -83,6 +88,7 @@ class Inside:
         )
         self.switches = Switches(self.repository, self.host_name, self.kinds)
         self.machines = Machines(self, self.factory, self.disks.folder)
+        self.planning = Planning(self, self.machines)
         self._populate()
         self.service = self._service()
         self._store = persistence.Store(self)
@@ -136,6 +142,7 @@ class Inside:
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
         self.devices = RuntimeDevices(self.repository, self.machines)
         MachineCompanions(self.repository, self.machines)
+        self.further = FurtherServices(self)
         self.machines.watch_uptime()
 
     def _service(self) -> CimService:
@@ -154,6 +161,8 @@ class Inside:
             *NetworkAssociations(walks).rows(),
             *HostAssociations(walks).rows(),
             *TemplateAssociations(walks, self.templates).rows(),
+            *PlannedAssociations(walks).rows(),
+            *self.further.associations(walks),
         )
 
     def _providers(self) -> tuple[Provider, ...]:
@@ -170,10 +179,13 @@ class Inside:
                 summaries=SummaryInformation(repository, machines, self.memory),
                 guest_services=GuestServices(repository, machines, jobs),
                 service_settings=ServiceSettings(repository, jobs, self.host_name),
+                planned_systems=PlannedSystems(repository, machines, jobs, self.planning),
+                exports=ExportMethods(self, machines, jobs),
             ),
             VirtualEthernetSwitchManagementProvider(repository, self.switches, machines, jobs),
             ImageManagementProvider(self.disks, jobs, self.catalogue),
             ShutdownComponentProvider(machines),
+            *self.further.providers(),
             JobProvider(jobs, repository),
             Win32ServiceProvider(repository),
         )

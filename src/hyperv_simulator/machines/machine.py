@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimReference, CimValue
-from hyperv_simulator.guests.base import Guest, GuestError, GuestRunner, StopReason
+from hyperv_simulator.guests.base import Guest, GuestDiskSpec, GuestError, GuestRunner, StopReason
 from hyperv_simulator.jobs import JobControl, Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.reader import MachineReader
@@ -34,6 +34,7 @@ from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.errors import DiskError
 
 _LOG = logging.getLogger(__name__)
+_NORMAL = "Operating normally"
 
 
 class Surroundings(Protocol):
@@ -68,6 +69,7 @@ class Machine:
         self.is_planned = is_planned
         self.reader = MachineReader(host.repository, machine_id)
         self.lock = threading.RLock()
+        self.disks_lock = threading.RLock()  # taken before ``lock``: which files are under its disks
         self.state = state
         self._host = host
         self._guest: Guest | None = None
@@ -152,6 +154,25 @@ class Machine:
         """The machine stays after all."""
         self._is_claimed = False
 
+    def occupy(self, status: int, description: str) -> None:
+        """Keeps every state change away while something is done with the machine, on or off, and shows what.
+
+        :param status: the second OperationalStatus (hyperv-ops 6).
+        :raises Refused: 32775: a change is under way.
+        """
+        with self.lock:
+            if self.is_changing:
+                raise Refused(INVALID_STATE, "a change is under way")
+            self._is_claimed = True
+            self._show({"OperationalStatus": [2, status], "StatusDescriptions": [_NORMAL, description]})
+
+    def vacate(self) -> None:
+        """What ``occupy`` was for has ended. A second time does nothing."""
+        with self.lock:
+            if self._is_claimed and self._host.repository.find(self.reference) is not None:
+                self._show({"OperationalStatus": [2], "StatusDescriptions": [_NORMAL]})
+            self._is_claimed = False
+
     def shut_down(self) -> bool:
         """Asks the guest to shut down; False where a request is under way already."""
         with self.lock:
@@ -205,7 +226,8 @@ class Machine:
             return
         try:
             if part == "disks":
-                guest.change_disks(self.reader.guest_disks())
+                with self.disks_lock:
+                    guest.change_disks(self.reader.guest_disks())
             elif part == "nics":
                 guest.change_nics(self.reader.guest_nics(self._host.host_name))
             else:
@@ -215,6 +237,31 @@ class Machine:
             raise OperationFailed(
                 f"Modifying the properties of '{name}' failed.", self._cause(error), machine_id=self.machine_id
             ) from None
+
+    # Checkpoints
+
+    def switch_disks(self, change: Callable[[], None], state_file: Path | None = None) -> None:
+        """Puts other files under the machine's disks, on or off; see ``base.Guest.switch_disks``.
+
+        :param change: puts them into the settings as well.
+        :raises DiskError: as does ``change``.  :raises GuestError: the guest does not follow.
+        """
+
+        def changed() -> tuple[GuestDiskSpec, ...]:
+            change()
+            return self.reader.guest_disks()
+
+        with self.disks_lock:
+            guest = self.guest
+            if guest is None:
+                change()
+            else:
+                guest.switch_disks(changed, state_file)
+
+    def rest_as(self, state: State) -> None:
+        """A checkpoint has been applied to a machine that is off or saved: it is what the checkpoint says."""
+        with self.lock:
+            self._settle(state)
 
     # Doing it, in the thread of a job
 
@@ -258,6 +305,10 @@ class Machine:
             self._settle(self.state)
 
     def _start(self, restore_from: Path | None = None) -> None:
+        with self.disks_lock:
+            self._start_guest(restore_from)
+
+    def _start_guest(self, restore_from: Path | None) -> None:
         spec = self.reader.guest_spec(self._host.host_name)
         if not self._host.memory.take(self.machine_id, spec.memory_mb):
             raise self._start_failed(
@@ -279,7 +330,7 @@ class Machine:
             self._started_at = time.monotonic()
 
     def _restore(self) -> None:
-        self._start(self._saved_file if self._saved_file.exists() else None)
+        self._start(self.saved_file if self.saved_file.exists() else None)
 
     def _turn_off(self) -> None:
         guest = self._guest
@@ -290,13 +341,13 @@ class Machine:
             self._release()
 
     def _discard(self) -> None:
-        self._saved_file.unlink(missing_ok=True)
+        self.saved_file.unlink(missing_ok=True)
 
     def _save(self) -> None:
         guest = self._guest
         if guest is not None:
-            self._saved_file.parent.mkdir(parents=True, exist_ok=True)
-            guest.save(self._saved_file)
+            self.saved_file.parent.mkdir(parents=True, exist_ok=True)
+            guest.save(self.saved_file)
         with self.lock:
             self._guest = None
             self._release()
@@ -320,7 +371,8 @@ class Machine:
     # Inside
 
     @property
-    def _saved_file(self) -> Path:
+    def saved_file(self) -> Path:
+        """Where its memory is while it is saved."""
         return self._host.state_folder / "saved" / f"{self.machine_id}.state"
 
     def _release(self) -> None:

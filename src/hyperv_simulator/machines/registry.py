@@ -36,6 +36,7 @@ class Machines:
         self._folder = folder
         self._machines: dict[str, Machine] = {}
         self._lock = threading.Lock()
+        host.repository.serve(PLANNED_SYSTEM)
 
     def watch_uptime(self) -> None:
         """Lets OnTimeInMilliseconds be computed at every read."""

@@ -24,7 +24,7 @@ _FIXED = frozenset(
         "virtualsystemsubtype",
         "configurationid",
         "configurationfile",
-        "configurationdataroot",  # moving a machine's configuration is the migration service's work
+        "configurationdataroot",
         "creationtime",
         "version",
         "parent",
@@ -33,6 +33,8 @@ _FIXED = frozenset(
         "gueststatefile",
     }
 )
+# Moving a realized machine's configuration is the migration service's work.
+_FIXED_ONCE_REALIZED = frozenset({"configurationdataroot"})
 # What can be changed while the machine runs (assumption: what the console lets one change then).
 _ANY_TIME = frozenset(
     {
@@ -96,7 +98,9 @@ class SystemSettings:
         changes: dict[str, CimValue] = {}
         for name, value in given.items():
             lower = name.lower()
-            if lower in _FIXED or value is None or current.get(name) == value:
+            if value is None or current.get(name) == value:
+                continue
+            if lower in _FIXED and not (machine.is_planned and lower in _FIXED_ONCE_REALIZED):
                 continue
             if lower == "notes" and value == []:
                 continue  # an empty array changes nothing, [""] clears it (real-instances 2.2)

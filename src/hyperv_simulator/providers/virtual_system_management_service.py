@@ -20,8 +20,10 @@ from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.settings import VSSD
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.features import FeatureSettings
 from hyperv_simulator.providers.guest_services import GuestServices
+from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_settings import SystemSettings
@@ -51,6 +53,8 @@ class VirtualSystemManagementProvider(Provider):
         summaries: SummaryInformation,
         guest_services: GuestServices,
         service_settings: ServiceSettings,
+        planned_systems: PlannedSystems,
+        exports: ExportMethods,
     ) -> None:
         self._repository = repository
         self._machines = machines
@@ -61,6 +65,8 @@ class VirtualSystemManagementProvider(Provider):
         self._summaries = summaries
         self._guest_services = guest_services
         self._service_settings = service_settings
+        self._planned_systems = planned_systems
+        self._exports = exports
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -74,6 +80,8 @@ class VirtualSystemManagementProvider(Provider):
             **self._summaries.methods(),
             **self._guest_services.methods(),
             **self._service_settings.methods(),
+            **self._planned_systems.methods(),
+            **self._exports.methods(),
         }
 
     # Machines
