@@ -24,6 +24,9 @@ MEMORY = "4764334d-e001-4176-82ee-5594ec9b530e"
 MEMORY_DEVICE = r"4764334D-E001-4176-82EE-5594EC9B530E\0"
 PROCESSOR = r"b637f346-6a0e-4dec-af52-bd70cb80a21d\0"
 PROCESSOR_DEVICE = "b637f346-6a0e-4dec-af52-bd70cb80a21d"
+TPM_DEVICE = "736E6AA9-A3F8-49C0-9550-A963214D259A"
+# The first block was read on a host (HVWMI vtpm_security); the rest is made up.
+SECURITY = "EA6302BF-0000-4000-8000-000000000001"
 
 # The host's own devices.
 HOST_PROCESSOR = "B637F347-6A0E-4DEC-AF52-BD70CB80A21D"
@@ -63,7 +66,7 @@ FEATURE_VERSIONS: Mapping[str, str] = {
     "Msvm_EthernetSwitchHardwareOffloadSettingData": "2.0",
 }
 
-# Names of the services (real-instances 3.3). Those after the blank line are not known from a host: assumptions.
+# Names of the services (real-instances 3.3). Those at the end are not known from a host: assumptions.
 SERVICE_NAMES: Mapping[str, str] = {
     "Msvm_VirtualSystemManagementService": "vmms",
     "Msvm_VirtualSystemMigrationService": "migrationwmi",
@@ -79,6 +82,11 @@ SERVICE_NAMES: Mapping[str, str] = {
     "Msvm_SecurityService": "securitysvc",
     "Msvm_AssignableDeviceService": "assignabledevicesvc",
     "Msvm_CollectionManagementService": "collectionsvc",
+    "Msvm_CollectionSnapshotService": "collectionsnapsvc",
+    "Msvm_CollectionReferencePointService": "collectionrefpointsvc",
+    "Msvm_VirtualSystemReferencePointService": "refpointsvc",
+    # a GUID, seen on one host (HVWMI transparent_bridge)
+    "Msvm_TransparentBridgingService": "ED26F337-99A1-4278-AF48-CCA45C91C200",
 }
 
 SECURE_BOOT_TEMPLATES: Mapping[str, str] = {

@@ -187,6 +187,8 @@ class SettingsFactory:
             self.device(machine_id, "Synthetic Display Controller", ids.SYNTHETIC_DISPLAY),
         ]
         devices += [self._component(machine_id, class_name, guid) for class_name, guid in _COMPONENTS]
+        if self._version.release >= 2016:
+            devices.append(self._security(machine_id))
         return devices
 
     def _ide_controller(self, machine_id: str, number: int) -> CimInstance:
@@ -196,6 +198,20 @@ class SettingsFactory:
             f"{ids.IDE_CONTROLLER}\\{number}",
             {"Address": str(number), "ElementName": f"IDE Controller {number}"},
         )
+
+    def _security(self, machine_id: str) -> CimInstance:
+        """Nothing is protected until somebody asks for it (hyperv-ops 12)."""
+        values: dict[str, CimValue] = {
+            "InstanceID": ids.settings_id(machine_id, ids.SECURITY),
+            "BindToHostTpm": False,
+            "DataProtectionRequested": False,
+            "EncryptStateAndVmMigrationTraffic": False,
+            "KsdEnabled": False,
+            "ShieldingRequested": False,
+            "TpmEnabled": False,
+            "VirtualizationBasedSecurityOptOut": False,
+        }
+        return new_instance(self._catalogue, "Msvm_SecuritySettingData", values)
 
     def _component(self, machine_id: str, class_name: str, guid: str) -> CimInstance:
         values: dict[str, CimValue] = {"InstanceID": ids.settings_id(machine_id, guid), "PoolID": ""}

@@ -1,8 +1,7 @@
 """The class catalogue as one Windows version has it: what a version lacks does not exist here.
 
-The schema behind it was read from Server 2019 and 23H2 hosts and knows what only the newer of them has; what releases
-before 2019 lack stands in the table below, each entry from the class page ("Minimum supported server") or from the
-version at which a configuration version brought it (real-instances 2.4).
+The schema behind it was read from Server 2019 and 23H2 hosts and knows what only the newer of them has; which release
+brought what to Hyper-V's own namespace is known more exactly and stands in ``releases``.
 """
 
 from __future__ import annotations
@@ -12,72 +11,40 @@ from collections.abc import Mapping
 from compute_hyperv.cim import schema
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.schema import CimClass, CimProperty
+from hyperv_simulator.repository.releases import FIRST_RELEASE, LAST_RELEASE
 from hyperv_simulator.windows import WindowsVersion
 
+_HYPER_V = "root/virtualization/v2"
 _SINCE_RELEASE: Mapping[str, int] = {"": 0, "23h2": 2025}
 
-# Class, or Class.Property, of root/virtualization/v2 -> the first Windows Server release that has it.
-_NOT_BEFORE: Mapping[str, int] = {
-    "msvm_serialportsettingdata": 2016,
-    "msvm_syntheticdisplaycontrollersettingdata": 2016,
-    "msvm_securityservice": 2016,
-    "msvm_securitysettingdata": 2016,
-    "msvm_securityelement": 2016,
-    "msvm_assignabledeviceservice": 2016,
-    "msvm_pciexpress": 2016,
-    "msvm_pciexpresssettingdata": 2016,
-    "msvm_virtualsystemcollection": 2016,
-    "msvm_collectionmanagementservice": 2016,
-    "msvm_virtualsystemreferencepoint": 2016,
-    "msvm_ethernetswitchportrdmasettingdata": 2016,
-    "msvm_ethernetswitchportteammappingsettingdata": 2016,
-    "msvm_virtualethernetswitchnicteamingsettingdata": 2016,
-    "msvm_gpupartitionsettingdata": 2022,
-    "msvm_partitionablegpu": 2019,
-    "msvm_virtualsystemsettingdata.usersnapshottype": 2016,
-    "msvm_virtualsystemsettingdata.automaticsnapshotsenabled": 2019,
-    "msvm_virtualsystemsettingdata.isautomaticsnapshot": 2019,
-    "msvm_virtualsystemsettingdata.securebootbasetemplateid": 2016,
-    "msvm_virtualsystemsettingdata.securebootbasetemplate": 2016,
-    "msvm_virtualsystemsettingdata.secureboottemplateid": 2016,
-    "msvm_virtualsystemsettingdata.consolemode": 2016,
-    "msvm_virtualsystemsettingdata.highmmiogapsize": 2016,
-    "msvm_virtualsystemsettingdata.highmmiogapbase": 2019,
-    "msvm_virtualsystemsettingdata.enablehibernation": 2019,
-    "msvm_virtualsystemsettingdata.enhancedsessiontransporttype": 2016,
-    "msvm_processorsettingdata.exposevirtualizationextensions": 2016,
-    "msvm_processorsettingdata.enablehostresourceprotection": 2016,
-    "msvm_processorsettingdata.hwthreadspercore": 2019,
-    "msvm_processorsettingdata.cpugroupid": 2019,
-    "msvm_computersystem.hwthreadspercorerealized": 2022,
-    "msvm_ethernetswitchportoffloadsettingdata.vmmqenabled": 2016,
-    "msvm_ethernetswitchportoffloadsettingdata.vmmqqueuepairs": 2016,
-    "msvm_ethernetswitchportoffloadsettingdata.vrssenabled": 2016,
-    "msvm_syntheticethernetportsettingdata.devicenamingenabled": 2016,
-}
-
-# Failover clustering is a feature that a fresh host lacks; Hyper-V's first namespace went with 2012 R2.
-_NOT_INSTALLED = frozenset({"root/mscluster", "root/hypervcluster/v2", "root/virtualization"})
+# Hyper-V's first namespace went with 2012 R2; those of failover clustering are there on nodes only.
+_GONE = frozenset({"root/virtualization"})
+CLUSTER_NAMESPACES = frozenset({"root/mscluster", "root/hypervcluster/v2", "root/microsoft/windows/cluster/scaleout"})
 
 
 class HostCatalogue:
-    """``schema.Catalogue`` narrowed to one release. Finds what the release has, raises NotFound for the rest."""
+    """``schema.Catalogue`` narrowed to one release. Finds what the release has, raises NotFound for the rest.
 
-    def __init__(self, version: WindowsVersion) -> None:
+    :param absent_namespaces: those of features that the host does not have.
+    """
+
+    def __init__(self, version: WindowsVersion, absent_namespaces: frozenset[str] = CLUSTER_NAMESPACES) -> None:
         self.version = version
+        self._absent = _GONE | absent_namespaces
+        self._hidden: dict[str, tuple[str, ...]] = {}
         self._schema = schema.catalogue()
         self._names: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def has_namespace(self, namespace: str) -> bool:
         """Whether the host has the namespace: those of features that are not installed are not there."""
-        if schema.normalize_namespace(namespace) in _NOT_INSTALLED:
+        if schema.normalize_namespace(namespace) in self._absent:
             return False
         return schema.normalize_namespace(namespace) in self._schema.namespaces()
 
     def find(self, namespace: str, class_name: str) -> CimClass:
         """The class. Raises NotFound where this Windows version (or the namespace) has none of that name."""
         found = self._schema.find(namespace, class_name)
-        if not self._has_class(found):
+        if not self._has_class(found) or self._is_hidden(found):
             raise NotFound(f"Windows {self.version.name} has no class {class_name} in {namespace}.")
         return found
 
@@ -103,13 +70,29 @@ class HostCatalogue:
             names = self._names[key] = tuple((name, name.lower()) for name in sorted(own, key=str.lower))
         return names
 
+    def hide(self, namespace: str, *prefixes: str) -> None:
+        """From now on the classes of a namespace that begin so are not there (those of a driver, while it isn't)."""
+        hidden = tuple(prefix.lower() for prefix in prefixes)
+        self._hidden = {**self._hidden, schema.normalize_namespace(namespace): hidden}
+
+    def _is_hidden(self, cls: CimClass) -> bool:
+        prefixes = self._hidden.get(schema.normalize_namespace(cls.namespace)) if self._hidden else None
+        return bool(prefixes) and cls.name.lower().startswith(prefixes or ())
+
     def _has_class(self, cls: CimClass) -> bool:
-        return self._reached(cls.since) and self.version.release >= _NOT_BEFORE.get(cls.name.lower(), 0)
+        if schema.normalize_namespace(cls.namespace) != _HYPER_V:
+            return self._reached(cls.since)
+        name = cls.name.lower()
+        first = FIRST_RELEASE.get(name, _SINCE_RELEASE[cls.since])
+        return first <= self.version.release <= LAST_RELEASE.get(name, self.version.release)
 
     def _has_property(self, cls: CimClass, prop: CimProperty) -> bool:
-        if not self._reached(prop.since):
-            return False
-        return self.version.release >= _NOT_BEFORE.get(f"{cls.name.lower()}.{prop.name.lower()}", 0)
+        if schema.normalize_namespace(cls.namespace) != _HYPER_V:
+            return self._reached(prop.since)
+        owners = (name.lower() for name in cls.ancestors)
+        known = (FIRST_RELEASE.get(f"{owner}.{prop.name.lower()}") for owner in owners)
+        first = next((release for release in known if release is not None), _SINCE_RELEASE[prop.since])
+        return self.version.release >= first
 
     def _reached(self, since: str) -> bool:
         return self.version.release >= _SINCE_RELEASE[since]
