@@ -45,6 +45,11 @@ class HostFacts:
         return self.config.name.upper()
 
     @property
+    def installed_at(self) -> dt.datetime:
+        """When Windows was set up; the same at every start."""
+        return dt.datetime(2026, 1, 5, 8, 0, tzinfo=dt.UTC)
+
+    @property
     def processors_per_node(self) -> int:
         """Logical processors of one NUMA node."""
         return self.config.threads // self.config.numa_nodes

@@ -12,13 +12,13 @@ from typing import Any
 
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.operating_system.feature_table import BY_NAME, FEATURES, FeatureEntry
+from hyperv_simulator.repository.catalogue import CLUSTER_NAMESPACES
 
-# Namespaces that come with a feature. That of Hyper-V's first version went with 2012 R2.
-NAMESPACES: Mapping[str, tuple[str, ...]] = {
-    "Hyper-V": ("root/virtualization/v2",),
-    "Failover-Clustering": ("root/mscluster", "root/hypervcluster/v2"),
+# Namespaces that come with a feature.
+NAMESPACES: Mapping[str, frozenset[str]] = {
+    "Hyper-V": frozenset({"root/virtualization/v2"}),
+    "Failover-Clustering": CLUSTER_NAMESPACES,
 }
-_GONE = ("root/virtualization",)
 
 
 class State(IntEnum):
@@ -51,7 +51,7 @@ class Features:
         self._changed = changed
         self.known = tuple(entry for entry in FEATURES if entry.since <= release)
         self._states = dict.fromkeys((entry.name for entry in self.known), State.AVAILABLE)
-        for name in config.features:
+        for name in (*config.features, *(("Failover-Clustering",) if config.cluster.name else ())):
             for entry in self._with_parents(BY_NAME[name.lower()]):
                 if entry in self.known:
                     self._states[entry.name] = State.INSTALLED
@@ -74,8 +74,8 @@ class Features:
 
     def absent_namespaces(self) -> frozenset[str]:
         """Those of features that were not there at the start."""
-        missing = [spaces for name, spaces in NAMESPACES.items() if name not in self._at_start and not self.works(name)]
-        return frozenset((*_GONE, *(space for spaces in missing for space in spaces)))
+        missing = [spaces for name, spaces in NAMESPACES.items() if name not in self._at_start]
+        return frozenset[str]().union(*missing)
 
     def add(self, entries: Iterable[FeatureEntry]) -> None:
         """Installs features with those above them.

@@ -1,0 +1,83 @@
+"""Windows as one part: its clock, registry, features, services and accounts, with their instances and providers.
+
+What lives here and only here: in which order they are made, and what a change in one means for another (a feature that
+is installed brings its services, a start mode stands in the registry).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.operating_system import registry_defaults, server_manager, service_provider
+from hyperv_simulator.operating_system.accounts import CIMV2, AccountInstances, Accounts
+from hyperv_simulator.operating_system.clock import HostClock
+from hyperv_simulator.operating_system.feature_table import FeatureEntry
+from hyperv_simulator.operating_system.features import Features, State
+from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.operating_system.registry import Registry
+from hyperv_simulator.operating_system.registry_provider import StdRegProvider
+from hyperv_simulator.operating_system.services import Services
+from hyperv_simulator.providers.base import Provider
+from hyperv_simulator.repository.associations import Association
+from hyperv_simulator.repository.instances import Repository
+
+
+class OperatingSystem:
+    """Windows on one host, from one start to the next.
+
+    :param clock: of the host, which outlives a restart; without one it is made as hosts.toml says.
+    """
+
+    def __init__(self, facts: HostFacts, kept: KeptState, clock: HostClock | None = None) -> None:
+        config: HostConfig = facts.config
+        self.facts = facts
+        self.kept = kept
+        self.clock = clock or HostClock(config.clock_offset_s, config.clock_drift_ppm)
+        self.accounts = Accounts(config)
+        self.restarts = int(kept.section("power").get("restarts", 0)) if kept.section("power") else 0
+        self.features = Features(config, facts.version.release, kept.section("features"), self._keeper("features"))
+        self.registry = Registry(registry_defaults.values(facts), self._keeper("registry"))
+        self.registry.restore(kept.section("registry"))
+
+    def populate(self, repository: Repository) -> None:
+        """Puts in every instance of it."""
+        config, release = self.facts.config, self.facts.version.release
+        self.services = Services(
+            repository,
+            config,
+            release,
+            self.features.works,
+            self.kept.section("services"),
+            self._keeper("services"),
+            fresh=self.restarts == 0,
+        )
+        self.services.populate()
+        self.services.bind(self.registry)
+        self.features.listeners.append(self._feature_changed)
+        server_manager.populate(repository, self.features)
+        self._repository = repository
+        self._account_instances = AccountInstances(repository, self.facts, self.accounts)
+        self._account_instances.populate()
+
+    def associations(self) -> Iterator[Association]:
+        yield from service_provider.rows(self.services)
+        yield from self._account_instances.rows()
+
+    def providers(self) -> Iterator[Provider]:
+        for namespace in ("root/default", CIMV2):
+            yield StdRegProvider(self.registry, self.accounts, namespace)
+        yield service_provider.ServiceProvider(self.services, self.accounts)
+        yield server_manager.DeploymentTasksProvider(self._repository, self.features)
+
+    def _keeper(self, section: str) -> Any:
+        return lambda value: self.kept.keep(section, value)
+
+    def _feature_changed(self, entry: FeatureEntry, state: State) -> None:
+        if state is State.INSTALLED:
+            self.services.install_feature(entry.name)
+            self.services.bind(self.registry)
+        elif state is State.AVAILABLE:
+            self.services.remove_feature(entry.name)
