@@ -12,6 +12,7 @@ from hyperv_simulator.config.cluster import ClusterConfig
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.hgs import HgsConfig
+from hyperv_simulator.config.migration import MigrationConfig
 from hyperv_simulator.config.network import NicConfig, SwitchConfig, TeamConfig
 from hyperv_simulator.config.operating_system import (
     AccountConfig,
@@ -80,6 +81,7 @@ class HostConfig:
     :param smb_port: SMB; 445 needs root.
     :param samba: whether files and pipes are served at all.
     :param allow_basic: WinRM's ``Service/Auth/Basic``.
+    :param allow_credssp: WinRM's ``Service/Auth/CredSSP``.
     :param allow_unencrypted: WinRM's ``Service/AllowUnencrypted``: plain SOAP over HTTP is accepted.
     :param round_trip_ms: latency added to every HTTP exchange, milliseconds.
     :param switch: virtual switches (``[[host.switch]]``).
@@ -96,6 +98,7 @@ class HostConfig:
     :param smb_mapping: connections to other servers' shares (``[[host.smb_mapping]]``).
     :param cluster: the failover cluster that the host is a node of (``[host.cluster]``).
     :param hgs: the Host Guardian client (``[host.hgs]``).
+    :param migration: moving machines to other hosts (``[host.migration]``).
     :param fault: fault rules in force from the start (``[[host.fault]]``).
     :param quotas: WinRM's limits (``[host.quotas]``).
     :param kerberos: the host is in a domain (``[host.kerberos]``).
@@ -131,6 +134,7 @@ class HostConfig:
     smb_port: int = 445
     samba: bool = True
     allow_basic: bool = False
+    allow_credssp: bool = False
     allow_unencrypted: bool = False
     round_trip_ms: int = 0
     switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
@@ -148,6 +152,7 @@ class HostConfig:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     hgs: HgsConfig = field(default_factory=HgsConfig)
     fault: tuple[FaultRule, ...] = ()
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
     quotas: Quotas = field(default_factory=Quotas)
     kerberos: KerberosConfig = field(default_factory=KerberosConfig)
     client_ca_file: str = ""
