@@ -1,52 +1,28 @@
-"""root/cimv2: the operating system, the computer, its processors, its volume, its services, its clock.
+"""root/cimv2: the operating system, the computer, its processors, its clock.
 
-Values: real-instances 4. Free memory and free space are computed at every read; the rest does not change.
+Values: real-instances 4. Free memory is computed at every read; the rest does not change.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import zlib
 from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimValue
-from hyperv_simulator import identifiers as ids
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
-from hyperv_simulator.storage.paths import HostFolder
 
 CIMV2 = "root/cimv2"
-STORAGE = "root/microsoft/windows/storage"
-_VOLUME_PROVIDER = r"root/Microsoft/Windows/Storage/Providers_v2\WSP_Volume"
 _KIB = 1024
 
-# Name, display name, executable, start mode, running
-_SERVICES = (
-    ("vmms", "Hyper-V Virtual Machine Management", r"C:\Windows\system32\vmms.exe", "Auto", True),
-    ("vmcompute", "Hyper-V Host Compute Service", r"C:\Windows\system32\vmcompute.exe", "Manual", True),
-    ("WinRM", "Windows Remote Management (WS-Management)", r"svchost.exe -k NetworkService", "Auto", True),
-    ("MSiSCSI", "Microsoft iSCSI Initiator Service", r"svchost.exe -k netsvcs", "Manual", False),
-    ("W32Time", "Windows Time", r"svchost.exe -k LocalService", "Auto", True),
-    ("LanmanServer", "Server", r"svchost.exe -k netsvcs", "Auto", True),
-    ("LanmanWorkstation", "Workstation", r"svchost.exe -k NetworkService", "Auto", True),
-    ("Winmgmt", "Windows Management Instrumentation", r"svchost.exe -k netsvcs", "Auto", True),
-    ("EventLog", "Windows Event Log", r"svchost.exe -k LocalServiceNetworkRestricted", "Auto", True),
-    ("RpcSs", "Remote Procedure Call (RPC)", r"svchost.exe -k rpcss", "Auto", True),
-    ("Dnscache", "DNS Client", r"svchost.exe -k NetworkService", "Auto", True),
-    ("Dhcp", "DHCP Client", r"svchost.exe -k LocalServiceNetworkRestricted", "Auto", True),
-)
 
-
-def populate(repository: Repository, facts: HostFacts, memory: HostMemory, folder: HostFolder) -> None:
+def populate(repository: Repository, facts: HostFacts, memory: HostMemory) -> None:
     """Puts in the instances named above."""
     _operating_system(repository, facts, memory)
     _computer(repository, facts)
     _processors(repository, facts)
-    _volumes(repository, facts, folder)
-    _services(repository, facts)
-    _features(repository)
     _clocks(repository)
 
 
@@ -213,147 +189,6 @@ def _processors(repository: Repository, facts: HostFacts) -> None:
 
 PROCESSOR_NAME = "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
 PROCESSOR_MHZ = 2095
-
-
-def _volumes(repository: Repository, facts: HostFacts, folder: HostFolder) -> None:
-    """C:, as each of the three interfaces shows it; free space is measured from the folder behind it."""
-    volume_id = ids.stable_guid(facts.config.name, "volume", "C").lower()
-    path = f"\\\\?\\Volume{{{volume_id}}}\\"
-    size = folder.total_bytes("C")
-    serial = zlib.crc32(volume_id.encode())
-    common: dict[str, CimValue] = {"SystemName": facts.name, "FileSystem": "NTFS", "Compressed": False}
-    repository.add(
-        new_instance(
-            repository.catalogue,
-            "Win32_LogicalDisk",
-            {
-                **common,
-                "DeviceID": "C:",
-                "Name": "C:",
-                "Caption": "C:",
-                "Description": "Local Fixed Disk",
-                "CreationClassName": "Win32_LogicalDisk",
-                "SystemCreationClassName": "Win32_ComputerSystem",
-                "DriveType": 3,
-                "MediaType": 12,
-                "Access": 0,
-                "MaximumComponentLength": 255,
-                "Size": size,
-                "VolumeName": "",
-                "VolumeSerialNumber": f"{serial:08X}",
-                "SupportsDiskQuotas": False,
-                "SupportsFileBasedCompression": True,
-            },
-            CIMV2,
-        )
-    )
-    repository.add(
-        new_instance(
-            repository.catalogue,
-            "Win32_Volume",
-            {
-                **common,
-                "DeviceID": path,
-                "Name": "C:\\",
-                "Caption": "C:\\",
-                "DriveLetter": "C:",
-                "DriveType": 3,
-                "BlockSize": 4096,
-                "Capacity": size,
-                "Label": "",
-                "SerialNumber": serial,
-                "BootVolume": True,
-                "SystemVolume": False,
-                "Automount": True,
-                "DirtyBitSet": False,
-                "MaximumFileNameLength": 255,
-                "CreationClassName": None,
-            },
-            CIMV2,
-        )
-    )
-    repository.add(
-        new_instance(
-            repository.catalogue,
-            "MSFT_Volume",
-            {
-                "ObjectId": f'{{1}}\\\\{facts.name}\\{_VOLUME_PROVIDER}.ObjectId="{path}"',
-                "UniqueId": path,
-                "Path": path,
-                "DriveLetter": "C",
-                "DriveType": 3,
-                "FileSystem": "NTFS",
-                "FileSystemLabel": "",
-                "FileSystemType": 14,
-                "AllocationUnitSize": 4096,
-                "HealthStatus": 0,
-                "OperationalStatus": [2],
-                "Size": size,
-            },
-            STORAGE,
-        )
-    )
-
-    def free(name: str) -> Mapping[str, CimValue]:
-        return {name: folder.free_bytes("C")}
-
-    repository.add_dynamic("Win32_LogicalDisk", ("FreeSpace",), lambda _: free("FreeSpace"), CIMV2)
-    repository.add_dynamic("Win32_Volume", ("FreeSpace",), lambda _: free("FreeSpace"), CIMV2)
-    repository.add_dynamic("MSFT_Volume", ("SizeRemaining",), lambda _: free("SizeRemaining"), STORAGE)
-
-
-def _services(repository: Repository, facts: HostFacts) -> None:
-    for number, (name, display, path, mode, running) in enumerate(_SERVICES):
-        repository.add(
-            new_instance(
-                repository.catalogue,
-                "Win32_Service",
-                {
-                    "Name": name,
-                    "DisplayName": display,
-                    "Caption": display,
-                    "Description": display,
-                    "CreationClassName": "Win32_Service",
-                    "SystemCreationClassName": "Win32_ComputerSystem",
-                    "SystemName": facts.name,
-                    "PathName": path if "\\" in path else f"C:\\Windows\\System32\\{path}",
-                    "ServiceType": "Share Process" if "svchost" in path else "Own Process",
-                    "ErrorControl": "Normal",
-                    "StartMode": mode,
-                    "StartName": "LocalSystem",
-                    "Started": running,
-                    "State": "Running" if running else "Stopped",
-                    "Status": "OK",
-                    "ProcessId": 1000 + 4 * number if running else 0,
-                    "AcceptStop": running,
-                    "AcceptPause": False,
-                    "DesktopInteract": False,
-                    "DelayedAutoStart": False,
-                    "ExitCode": 0 if running else 1077,
-                    "ServiceSpecificExitCode": 0,
-                    "CheckPoint": 0,
-                    "WaitHint": 0,
-                    "TagId": 0,
-                },
-                CIMV2,
-            )
-        )
-
-
-def _features(repository: Repository) -> None:
-    """The Hyper-V role, as both classes for features show it (real-instances 4.3)."""
-    repository.add(
-        new_instance(repository.catalogue, "Win32_ServerFeature", {"ID": 20, "ParentID": 0, "Name": "Hyper-V"}, CIMV2)
-    )
-    for name in ("Microsoft-Hyper-V", "Microsoft-Hyper-V-Offline", "Microsoft-Hyper-V-Online"):
-        repository.add(
-            new_instance(
-                repository.catalogue,
-                "Win32_OptionalFeature",
-                {"Name": name, "Caption": name, "InstallState": 1},
-                CIMV2,
-            )
-        )
 
 
 def _clocks(repository: Repository) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,18 +103,26 @@ class HostFolder:
     r"""The folder that is the host's file system.
 
     :param root: holds one folder per drive letter; made if it is missing, with a fresh Windows' folders on ``C:``.
-    :param capacity_bytes: size of each volume as the host reports it; sparse, nothing is reserved.
+    :param capacity_bytes: size of ``C:`` as the host reports it; sparse, nothing is reserved.
+    :param drives: the further drives and their sizes in bytes; their folders are made.
     :param host_names: names and addresses under which ``\\name\C$`` means this host.
     """
 
     def __init__(
-        self, root: Path, capacity_bytes: int = 500 * 1024**3, host_names: frozenset[str] = frozenset()
+        self,
+        root: Path,
+        capacity_bytes: int = 500 * 1024**3,
+        host_names: frozenset[str] = frozenset(),
+        drives: Mapping[str, int] | None = None,
     ) -> None:
         self.root = root
-        self._capacity_bytes = capacity_bytes
+        self.full = False  # nothing new fits, whatever the files leave
+        self._capacity_bytes = {"C": capacity_bytes, **(drives or {})}
         self._host_names = frozenset(name.lower() for name in host_names)
         for path in FRESH_FOLDERS:
             self.local_of(parse(path)).mkdir(parents=True, exist_ok=True)
+        for drive in self._capacity_bytes:
+            (root / drive).mkdir(exist_ok=True)
 
     def parse(self, windows_path: str) -> WindowsPath:
         """:raises DiskError: as the function `parse`."""
@@ -143,9 +152,11 @@ class HostFolder:
     def for_new(self, windows_path: str) -> Path:
         """As `to_local`, for a file that is about to be made.
 
-        :raises DiskError: FILE_EXISTS (facts/real-instances 3.6), PATH_NOT_FOUND where its folder is missing.
+        :raises DiskError: DISK_FULL, FILE_EXISTS (facts/real-instances 3.6), PATH_NOT_FOUND where its folder is missing.
         """
         local = self.to_local(windows_path)
+        if self.full:
+            raise DiskError(errors.DISK_FULL, windows_path)
         if local.exists():
             raise DiskError(errors.FILE_EXISTS, windows_path)
         if not local.parent.is_dir():
@@ -183,20 +194,25 @@ class HostFolder:
     def total_bytes(self, drive: str = "C") -> int:
         """Size of the volume, as configured."""
         self.local_of(WindowsPath(drive[0].upper(), ()))
-        return self._capacity_bytes
+        return self._capacity_bytes[drive[0].upper()]
 
     def free_bytes(self, drive: str = "C") -> int:
         """What the volume's files leave of its size; never more than the real disk below has."""
         volume = self.local_of(WindowsPath(drive[0].upper(), ()))
-        used = 0
-        for folder, _, names in os.walk(volume):
-            for name in names:
-                try:
-                    used += os.lstat(os.path.join(folder, name)).st_blocks * 512  # noqa: PTH118  (hot loop)
-                except FileNotFoundError:
-                    continue  # deleted over SMB while we looked
-        below = os.statvfs(volume)
-        return max(0, min(self._capacity_bytes - used, below.f_bavail * below.f_frsize))
+        return 0 if self.full else free_bytes(volume, self.total_bytes(drive))
+
+
+def free_bytes(folder: Path, capacity_bytes: int) -> int:
+    """What the files in a folder leave of a size; never more than the real disk below has."""
+    used = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            try:
+                used += os.lstat(os.path.join(inner, name)).st_blocks * 512  # noqa: PTH118  (hot loop)
+            except FileNotFoundError:
+                continue  # deleted over SMB while we looked
+    below = os.statvfs(folder)
+    return max(0, min(capacity_bytes - used, below.f_bavail * below.f_frsize))
 
 
 def _found_name(folder: Path, name: str) -> str:
