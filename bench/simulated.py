@@ -38,7 +38,7 @@ def simulated_hosts(*names: str) -> Iterator[tuple[Host, ...]]:
     with tempfile.TemporaryDirectory(prefix="hyperv-bench-") as folder:
         file = Path(folder) / "hosts.toml"
         file.write_text("".join(f'[[host]]\nname = "{host.name}"\naddress = "{host.address}"\n' for host in hosts))
-        command = [sys.executable, "-m", "hyperv_simulator.cli", "run", str(file), "--state", f"{folder}/state"]
+        command = [sys.executable, "-m", "hyperv_simulator", "run", str(file), "--state", f"{folder}/state"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             wait_until_ready(process)

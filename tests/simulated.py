@@ -1,57 +1,16 @@
-"""Simulated hosts for tests: addresses that collide with nobody's, hosts that end with the test."""
+"""Simulated hosts in tests: started with any settings, at an address of their own, ended with the test."""
 
 from __future__ import annotations
 
-import random
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from compute_hyperv.cim.endpoint import Endpoint
-from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.testing import Simulate, free_address, simulating
 
 if TYPE_CHECKING:
     from hyperv_simulator.host import SimulatedHost
 
-# ``simulate(version="2019", …)``: a host that runs until the test's end; the fields of ``HostConfig``, of which address
-# and name need not be given and Samba is off unless asked for.
-Simulate: TypeAlias = "Callable[..., SimulatedHost]"
-
-
-def free_address() -> str:
-    """A loopback address on which nothing listens at WinRM's and SMB's ports.
-
-    Every 127.x.y.z answers on Linux, so each host gets an address of its own and the standard ports, and runs side by
-    side do not meet. Drawn from the whole range at random: two draws agree once in millions.
-    """
-    chosen = random.SystemRandom()
-    while True:
-        address = f"127.{chosen.randint(2, 250)}.{chosen.randint(0, 250)}.{chosen.randint(2, 250)}"
-        if not any(_answers(address, port) for port in (445, 5985, 5986)):
-            return address
-
-
-@contextmanager
-def simulating(state_folder: Path) -> Iterator[Simulate]:
-    """Gives ``simulate``; every host that it started is stopped at the end."""
-    from hyperv_simulator.host import SimulatedHost  # who wants an address only need not wait for all of this
-
-    started: list[SimulatedHost] = []
-
-    def simulate(**settings: Any) -> SimulatedHost:
-        defaults = {"name": f"HV{len(started) + 1}", "address": free_address(), "samba": False}
-        host = SimulatedHost(HostConfig(**{**defaults, **settings}), state_folder)
-        host.start()
-        started.append(host)
-        return host
-
-    try:
-        yield simulate
-    finally:
-        for host in reversed(started):
-            host.stop()
+__all__ = ["Simulate", "endpoint_of", "free_address", "simulating"]
 
 
 def endpoint_of(host: SimulatedHost, **settings: Any) -> Endpoint:
@@ -65,8 +24,3 @@ def endpoint_of(host: SimulatedHost, **settings: Any) -> Endpoint:
         "ca_file": str(host.ca_file),
     }
     return Endpoint(config.address, **{**defaults, **settings})
-
-
-def _answers(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((address, port)) == 0

@@ -113,6 +113,10 @@ class SimulatedHost:
             self._inside.close()
             self._inside = None
 
+    def fill_disk(self, *, full: bool = True) -> None:
+        """Says that nothing more fits on the volumes, or that it does again. Only while the host runs."""
+        self.inside.disks.folder.full = full
+
     def drop_connections(self) -> None:
         """Cuts every WinRM connection, as a restart of that service does."""
         if self._winrm is not None:

@@ -4,6 +4,7 @@
 
     <state>/lock            held while a simulator runs on this folder
     <state>/tls/ca.pem      the authority that every host's certificate comes from
+    <state>/control.sock    where a running simulator is told what to do (see ``control``)
     <state>/<host>/         what belongs to one host (see ``host``)
 """
 
@@ -17,6 +18,7 @@ from types import TracebackType
 
 from hyperv_simulator.config.file import check
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.control.server import ControlServer
 from hyperv_simulator.host import SimulatedHost, StartError
 from hyperv_simulator.server.tls import Authority
 
@@ -39,6 +41,7 @@ class Simulator:
         self._configs = check(hosts)
         self._state_folder = state_folder
         self._lock: int | None = None
+        self._control = ControlServer(lambda: self.hosts, state_folder)
         self.ca_file = state_folder / "tls" / "ca.pem"
         self.hosts: tuple[SimulatedHost, ...] = ()
 
@@ -54,12 +57,14 @@ class Simulator:
                 host = SimulatedHost(config, self._state_folder, authority)
                 host.start()
                 self.hosts = (*self.hosts, host)
+            self._control.start()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Ends every host with its children. Nothing happens to what is not running."""
+        self._control.stop()
         for host in reversed(self.hosts):
             host.stop()
         self.hosts = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import socket
@@ -16,10 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from hyperv_simulator.cli import main
+from hyperv_simulator.config.file import load
 from hyperv_simulator.config.host import HostConfig
 from tests.simulated import free_address
 
-COMMAND = [sys.executable, "-m", "hyperv_simulator.cli"]
+COMMAND = [sys.executable, "-m", "hyperv_simulator"]
 
 
 @pytest.fixture
@@ -172,18 +173,48 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path, hosts_file:
     assert "can't be used (Not a directory)" in refused("run", hosts_file, "--state", tmp_path / "file" / "state")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["image", "--help"]])
-def test_help_is_there(arguments: list[str]) -> None:
-    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30)
-    assert ended.returncode == 0
-    assert "hyperv-simulator" in ended.stdout
+def test_the_help_names_every_command_and_the_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    for command in ("run", "check", "keys", "state", "faults", "reboot", "clock", "disk", "dump", "import", "image"):
+        assert f"\n    {command} " in told
+    assert "hyperv-simulator run --no-samba" in told
 
 
 def test_without_a_command_it_says_which_there_are() -> None:
-    assert "command" in refused()
+    assert "COMMAND" in refused()
 
 
-def test_the_help_of_run_names_every_key_of_a_host() -> None:
-    ended = subprocess.run([*COMMAND, "run", "--help"], capture_output=True, text=True, timeout=30)
-    missing = [field.name for field in dataclasses.fields(HostConfig) if field.name not in ended.stdout]
-    assert missing == []
+def test_keys_is_a_file_with_every_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys"]) == 0
+    file = tmp_path / "hosts.toml"
+    file.write_text(capsys.readouterr().out)
+    assert load(file) == (HostConfig(),)
+
+
+def test_check_says_what_a_right_file_describes(hosts_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(hosts_file)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{hosts_file}: host HVA at 127.")
+    assert second.endswith("Windows Server 2012r2")
+
+
+def test_check_tells_each_mistake_of_each_file(
+    tmp_path: Path, hosts_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('[[host]]\ncores = "many"\n\nguests = "all"\n')
+    assert main(["check", str(wrong), str(hosts_file)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"hyperv-simulator: {wrong}:2: host 1: cores is 'many'; write a whole number",
+        f"hyperv-simulator: {wrong}:4: host 1: guests is 'all'; write one of 'none', 'qemu'",
+    ]
+
+
+def test_a_simulator_that_does_not_run_cannot_be_told_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["state", "--state", str(tmp_path)]) == 2
+    assert "no simulator runs on the state folder" in capsys.readouterr().err

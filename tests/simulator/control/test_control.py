@@ -1,0 +1,144 @@
+"""What another process can do to hosts that run: over the socket, and with the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compute_hyperv.cim.errors import AccessDenied
+from compute_hyperv.cim.session import CimSession
+from compute_hyperv.cim.wql import select
+from hyperv_simulator.cli import main
+from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.control.client import Control, ControlError
+from hyperv_simulator.control.socket_path import NAME
+from hyperv_simulator.host import SimulatedHost
+from hyperv_simulator.simulator import Simulator
+from tests.simulated import endpoint_of, free_address
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Path]]:
+    """Two hosts, on a state folder whose path is too long for a Unix socket's address."""
+    folder = tmp_path_factory.mktemp("state") / ("long" * 30)
+    configs = [HostConfig(name=name, address=free_address(), samba=False) for name in ("HVA", "HVB")]
+    with Simulator(configs, folder) as running:
+        yield running, folder
+
+
+@pytest.fixture
+def control(simulator: tuple[Simulator, Path]) -> Iterator[Control]:
+    with Control(simulator[1]) as connected:
+        yield connected
+        connected.ask("clear-faults")
+        connected.ask("fill-disk", full=False)
+
+
+@pytest.fixture
+def host(simulator: tuple[Simulator, Path]) -> SimulatedHost:
+    return simulator[0].hosts[0]
+
+
+def listed(host: SimulatedHost) -> int:
+    session = CimSession(endpoint_of(host))
+    try:
+        return len(session.query(select("Msvm_ComputerSystem", ["Name"])))
+    finally:
+        session.close()
+
+
+def test_only_its_user_may_open_the_socket(simulator: tuple[Simulator, Path]) -> None:
+    mode = os.stat(simulator[1] / NAME).st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_state_tells_what_runs(control: Control, host: SimulatedHost) -> None:
+    first, second = control.ask("state")
+    assert (first["name"], first["address"], first["version"]) == ("HVA", host.config.address, "2022")
+    assert first["machines"] == []
+    assert second["name"] == "HVB"
+    assert control.ask("state", host="hvb") == [second]
+
+
+def test_a_rule_added_here_acts_on_the_next_request_of_that_host_only(
+    simulator: tuple[Simulator, Path], control: Control, host: SimulatedHost
+) -> None:
+    rule = {"effect": "fault", "code": 5, "class_name": "Msvm_ComputerSystem", "times": 0}
+    (added,) = control.ask("add-fault", host="HVA", rule=rule)
+    with pytest.raises(AccessDenied):
+        listed(host)
+    assert listed(simulator[0].hosts[1]) == 1
+    assert control.ask("faults") == [{"host": "HVA", "number": added["number"], "seen": 1, "rule": rule}]
+    assert control.ask("remove-fault", number=added["number"]) == 1
+    assert listed(host) == 1
+
+
+def test_rules_for_all_hosts_are_cleared_on_all(control: Control) -> None:
+    control.ask("add-fault", rule={"effect": "drop-before"})
+    assert [each["host"] for each in control.ask("faults")] == ["HVA", "HVB"]
+    control.ask("clear-faults")
+    assert control.ask("faults") == []
+
+
+def test_a_full_disk_has_no_room_until_it_is_said_to_have_some(control: Control, host: SimulatedHost) -> None:
+    session = CimSession(endpoint_of(host))
+    volume = select("Win32_LogicalDisk", ["FreeSpace"])
+    control.ask("fill-disk", host="HVA")
+    assert session.query(volume, namespace="root/cimv2")[0]["FreeSpace"] == 0
+    control.ask("fill-disk", host="HVA", full=False)
+    assert session.query(volume, namespace="root/cimv2")[0]["FreeSpace"] != 0
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "complaint"),
+    [
+        ("explode", {}, "no such command; write one of add-fault, clear-faults"),
+        ("state", {"host": "hv9"}, "there is no host hv9; write one of HVA, HVB, or none for all"),
+        ("add-fault", {}, "rule is missing"),
+        ("add-fault", {"rule": {"effect": "boom"}}, "effect is 'boom'; write one of 'delay'"),
+        ("add-fault", {"rule": {"effect": "delay"}}, "delay_ms is 0; a delay needs milliseconds"),
+        ("remove-fault", {"number": 99}, "there is no fault rule 99"),
+        ("fill-disk", {"full": "yes"}, "full is 'yes'; write true or false"),
+    ],
+)
+def test_what_is_wrong_is_said(control: Control, command: str, arguments: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ControlError, match=complaint):
+        control.ask(command, **arguments)
+    assert control.ask("faults") == []  # and the connection lives on
+
+
+def test_what_is_no_json_is_said(simulator: tuple[Simulator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(simulator[1])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(NAME)
+        client.sendall(b"hello\n")
+        assert b"not JSON" in client.makefile("rb").readline()
+
+
+def test_the_command_adds_lists_and_takes_away(
+    simulator: tuple[Simulator, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--state", str(simulator[1])]
+    assert main(["faults", "add", "slow-job", "--delay-ms", "500", "--host", "HVB", *where]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert main(["faults", "list", *where]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["host"], shown["rule"]) == ("HVB", {"effect": "slow-job", "delay_ms": 500})
+    assert main(["faults", "remove", str(added["number"]), *where]) == 0
+    assert main(["faults", "remove", str(added["number"]), *where]) == 2
+    assert "there is no fault rule" in capsys.readouterr().err
+
+
+def test_the_socket_is_gone_with_the_simulator(tmp_path: Path) -> None:
+    with Simulator([HostConfig(address=free_address(), samba=False)], tmp_path):
+        pass
+    with pytest.raises(ControlError, match=r"no simulator runs .* start one, or name its folder: --state"):
+        Control(tmp_path)
