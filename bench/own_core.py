@@ -47,7 +47,7 @@ def simulated_host(folder: Path, settings: str) -> Iterator[Server]:
     address = free_address()
     file = folder / "hosts.toml"
     file.write_text(f'[[host]]\nname = "hv1"\naddress = "{address}"\n{settings}')
-    with _running(address, "hyperv_simulator.cli", "run", str(file), "--state", str(folder / "state")) as server:
+    with _running(address, "hyperv_simulator", "run", str(file), "--state", str(folder / "state")) as server:
         yield server
 
 

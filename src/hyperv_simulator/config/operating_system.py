@@ -81,13 +81,17 @@ class AccountConfig:
     """One more local account (``[[host.account]]``).
 
     :param groups: local groups; who is in Administrators may do everything.
-    :param disabled: it exists, and nobody gets in with it.
+    :param disabled: it exists, and nobody gets in with it; so it is when
+    :param locked_out: after too many wrong passwords, or when
+    :param password_expired: the password has to be changed first.
     """
 
     name: str
     password: str = field(repr=False)
     groups: tuple[str, ...] = ("Remote Management Users",)
     disabled: bool = False
+    locked_out: bool = False
+    password_expired: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or "\\" in self.name or ":" in self.name:

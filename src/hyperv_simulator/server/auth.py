@@ -16,12 +16,12 @@ import hmac
 import os
 import struct
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import spnego
 import spnego.channel_bindings
-from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1  # the two hashes that an smbpasswd line holds; pyspnego's own
 
+from hyperv_simulator.server.accounts import Accounts
 from hyperv_simulator.server.kerberos import KerberosAcceptor, speaks_kerberos
 
 # The Authorization header of a client that authenticates by its certificate (DSP0226 annex C.3.5)
@@ -30,32 +30,6 @@ MUTUAL_TLS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual
 _Headers = tuple[tuple[str, str], ...]
 _AV_END_OF_LIST = 0
 _AV_CHANNEL_BINDINGS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account that may come in.
-
-    :param computer: the host's name, one of the domains that the account answers to.
-    """
-
-    computer: str
-    username: str
-    password: str = field(repr=False)
-
-    def answers_to(self, name: str) -> bool:
-        """Whether ``user``, ``.\\user`` or ``COMPUTER\\user`` names this account; letter case is ignored."""
-        domain, _, user = name.rpartition("\\")
-        return user.lower() == self.username.lower() and domain.lower() in self._domains()
-
-    def _domains(self) -> tuple[str, ...]:
-        return ("", ".", self.computer.lower())
-
-    def smbpasswd_lines(self) -> bytes:
-        """The account in smbpasswd's form, once per domain that it answers to."""
-        hashes = f"0:{lmowfv1(self.password).hex()}:{ntowfv1(self.password).hex()}:[U]:LCT-00000000".upper()
-        names = [f"{domain}\\{self.username}" if domain else self.username for domain in self._domains()]
-        return "".join(f"{name}:{hashes}\n" for name in names).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +52,7 @@ class Refused:
 
 
 class NtlmAcceptor:
-    """Server side of Negotiate for one account.
+    """Server side of Negotiate and of CredSSP for a host's accounts.
 
     pyspnego reads accounts from the file that NTLM_USER_FILE names, and the environment belongs to the whole process,
     in which other hosts live with other passwords: so the variable is set to the account's own file, under one lock,
@@ -87,9 +61,9 @@ class NtlmAcceptor:
 
     _environment = threading.Lock()
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, accounts: Accounts) -> None:
         self._file = os.memfd_create("ntlm-users", os.MFD_CLOEXEC)
-        os.write(self._file, account.smbpasswd_lines())
+        os.write(self._file, accounts.smbpasswd())
 
     def close(self) -> None:
         os.close(self._file)
@@ -99,6 +73,11 @@ class NtlmAcceptor:
             self._name_file()
             # Without gssapi on purpose: the same NTLM and SPNEGO on every machine that runs the simulator.
             return spnego.server(protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
+
+    def credssp_context(self) -> spnego.ContextProxy:
+        """CredSSP (MS-CSSP): Negotiate inside TLS of its own, then the client's password; it seals with that TLS."""
+        inner = self.context()
+        return spnego.server(protocol="credssp", credssp_negotiate_context=inner)
 
     def step(
         self, context: spnego.ContextProxy, token: bytes, bindings: spnego.channel_bindings.GssChannelBindings | None
@@ -119,21 +98,24 @@ class ConnectionAuthentication:
     """The authentication state of one connection.
 
     :param channel_binding: ``tls-server-end-point`` data of the TLS connection, None without TLS.
+    :param allow_credssp: WinRM's ``Service/Auth/CredSSP``.
     :param kerberos: None where the host is in no domain: then Negotiate means NTLM.
     :param allow_certificate: a client certificate that TLS has verified is enough (``Service/Auth/Certificate``).
     """
 
     def __init__(
         self,
-        account: Account,
+        accounts: Accounts,
         acceptor: NtlmAcceptor,
         *,
         allow_basic: bool,
+        allow_credssp: bool = False,
         channel_binding: bytes | None = None,
         kerberos: KerberosAcceptor | None = None,
         allow_certificate: bool = False,
     ) -> None:
-        self._account = account
+        self._accounts = accounts
+        self._allow_credssp = allow_credssp
         self._acceptor = acceptor
         self._kerberos = kerberos
         self._allow_certificate = allow_certificate
@@ -161,8 +143,8 @@ class ConnectionAuthentication:
         if scheme.lower() == "basic":
             return self._basic(credentials)
         if scheme.lower() == MUTUAL_TLS and certified and self._allow_certificate:
-            return Accepted(self._account.username)
-        if scheme.lower() in ("negotiate", "kerberos"):
+            return Accepted(self._accounts.administrator.username)
+        if scheme.lower() in ("negotiate", "kerberos") or (scheme.lower() == "credssp" and self._allow_credssp):
             return self._negotiate(scheme, credentials)
         return self._refuse()
 
@@ -172,6 +154,8 @@ class ConnectionAuthentication:
         challenges = [("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "Kerberos")]
         if self._allow_basic:
             challenges.append(("WWW-Authenticate", 'Basic realm="WSMAN"'))
+        if self._allow_credssp:
+            challenges.append(("WWW-Authenticate", "CredSSP"))
         return Refused(tuple(challenges))
 
     def _basic(self, credentials: str) -> Accepted | Refused:
@@ -184,8 +168,10 @@ class ConnectionAuthentication:
         except UnicodeDecodeError:
             text = decoded.decode("latin-1")
         name, _, password = text.partition(":")
-        right = hmac.compare_digest(password.encode(), self._account.password.encode())
-        return Accepted(self._account.username) if right and self._account.answers_to(name) else self._refuse()
+        account = self._accounts.find(name)
+        if account is None or not hmac.compare_digest(password.encode(), account.password.encode()):
+            return self._refuse()
+        return Accepted(account.username)
 
     def _negotiate(self, scheme: str, credentials: str) -> Accepted | Refused:
         token = _base64(credentials)
@@ -213,7 +199,8 @@ class ConnectionAuthentication:
         if self._by_kerberos and self._kerberos is not None:
             self._user = self._kerberos.user_of(context)
         else:
-            self._user = self._account.username
+            account = self._accounts.find(context.client_principal or "")
+            self._user = account.username if account is not None else None
         return Accepted(self._user, headers) if self._user is not None else self._refuse()
 
     def _begin(self, scheme: str, credentials: str) -> None:
@@ -221,6 +208,8 @@ class ConnectionAuthentication:
         self._by_kerberos = self._kerberos is not None and speaks_kerberos(credentials)
         if self._by_kerberos and self._kerberos is not None:
             self._context = self._kerberos.context()
+        elif scheme.lower() == "credssp":
+            self._context = self._acceptor.credssp_context()
         else:
             self._context = None if scheme.lower() == "kerberos" else self._acceptor.context()
 

@@ -12,6 +12,9 @@ The frame, as Windows and its clients write it (a tab before each inner header, 
     --Encrypted Boundary\\r\\n
     \\tContent-Type: application/octet-stream\\r\\n
     <u32 little-endian: length of the signature><signature><sealed SOAP>--Encrypted Boundary--\\r\\n
+
+CredSSP seals with TLS, whose records hold 16 KiB: a longer message is ``multipart/x-multi-encrypted``, one such frame
+per record before the last boundary.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ import spnego
 
 _BOUNDARY = b"--Encrypted Boundary"
 _CONTENT_TYPE = re.compile(
-    r'multipart/encrypted\s*;.*?protocol\s*=\s*"(?P<protocol>application/HTTP-(?:SPNEGO|Kerberos)-session-encrypted)"',
+    r"multipart/(?:x-multi-)?encrypted\s*;.*?protocol\s*=\s*"
+    r'"(?P<protocol>application/HTTP-(?:SPNEGO|Kerberos|CredSSP)-session-encrypted)"',
     re.I,
 )
 _FRAME = re.compile(
@@ -36,6 +40,9 @@ _FRAME = re.compile(
     re.I,
 )
 _END = re.compile(rb"--\s*Encrypted Boundary--(?:\r\n)?\Z", re.I)
+
+_CREDSSP = "application/http-credssp-session-encrypted"
+_TLS_RECORD_BYTES = 16384  # CredSSP seals with TLS: what does not fit one record comes in several frames
 
 
 class EncryptionError(Exception):
@@ -56,16 +63,38 @@ def protocol_of(content_type: str) -> str | None:
     return match["protocol"] if match else None
 
 
-def unseal(context: spnego.ContextProxy, body: bytes) -> bytes:
+def unseal(context: spnego.ContextProxy, protocol: str, body: bytes) -> bytes:
     """The SOAP inside an encrypted body.
 
     :raises EncryptionError: a broken frame, a wrong signature, or another length than announced.
     """
-    start = _FRAME.match(body)
+    opened: list[bytes] = []
+    position = 0
     end = _END.search(body, max(0, len(body) - 64))
-    if start is None or end is None:
+    if end is None:
         raise EncryptionError("not a multipart/encrypted body")
-    payload = body[start.end() : end.start()]
+    while True:
+        start = _FRAME.match(body, position)
+        if start is None:
+            raise EncryptionError("not a multipart/encrypted body")
+        position = _end_of_record(body, start.end()) if protocol.lower() == _CREDSSP else end.start()
+        opened.append(_opened(context, body[start.end() : position], int(start["length"])))
+        if position == end.start():
+            return b"".join(opened)
+
+
+def seal(context: spnego.ContextProxy, protocol: str, message: bytes) -> Sealed:
+    """SOAP as an encrypted body of the protocol that the client used."""
+    whole = protocol.lower() != _CREDSSP or len(message) <= _TLS_RECORD_BYTES
+    step = len(message) if whole else _TLS_RECORD_BYTES
+    frames = [_frame(context, protocol, message[start : start + step]) for start in range(0, len(message), step)]
+    kind = "encrypted" if whole else "x-multi-encrypted"
+    body = b"".join((*frames, _BOUNDARY, b"--\r\n"))
+    return Sealed(f'multipart/{kind};protocol="{protocol}";boundary="Encrypted Boundary"', body)
+
+
+def _opened(context: spnego.ContextProxy, payload: bytes, length: int) -> bytes:
+    """What is sealed in one frame."""
     if len(payload) < 4:
         raise EncryptionError("no sealed message in the body")
     (signature_bytes,) = struct.unpack_from("<I", payload)
@@ -76,16 +105,23 @@ def unseal(context: spnego.ContextProxy, body: bytes) -> bytes:
         message = context.unwrap_winrm(signature, sealed)
     except spnego.exceptions.SpnegoError as error:
         raise EncryptionError(f"the message can't be opened: {error}") from error
-    if len(message) != int(start["length"]):
-        raise EncryptionError(f"{len(message)} bytes instead of the {int(start['length'])} announced")
+    if len(message) != length:
+        raise EncryptionError(f"{len(message)} bytes instead of the {length} announced")
     return message
 
 
-def seal(context: spnego.ContextProxy, protocol: str, message: bytes) -> Sealed:
-    """SOAP as an encrypted body of the protocol that the client used."""
+def _end_of_record(body: bytes, start: int) -> int:
+    """Where the TLS record ends that follows the length of the signature: its head says it (RFC 8446 5.1)."""
+    if len(body) < start + 9:
+        raise EncryptionError("no sealed message in the body")
+    (length,) = struct.unpack_from(">H", body, start + 7)
+    return int(start + 9 + length)
+
+
+def _frame(context: spnego.ContextProxy, protocol: str, message: bytes) -> bytes:
     wrapped = context.wrap_winrm(message)
     length = len(message) + wrapped.padding_length
-    body = b"".join(
+    return b"".join(
         (
             _BOUNDARY,
             f"\r\n\tContent-Type: {protocol}\r\n".encode(),
@@ -95,8 +131,5 @@ def seal(context: spnego.ContextProxy, protocol: str, message: bytes) -> Sealed:
             struct.pack("<I", len(wrapped.header)),
             wrapped.header,
             wrapped.data,
-            _BOUNDARY,
-            b"--\r\n",
         )
     )
-    return Sealed(f'multipart/encrypted;protocol="{protocol}";boundary="Encrypted Boundary"', body)

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hyperv_simulator.server import encryption
-from hyperv_simulator.server.auth import Account, ConnectionAuthentication, NtlmAcceptor, Refused
+from hyperv_simulator.server.accounts import Accounts
+from hyperv_simulator.server.auth import ConnectionAuthentication, NtlmAcceptor, Refused
 from hyperv_simulator.server.http import HttpRequest, HttpResponse
 from hyperv_simulator.server.kerberos import KerberosAcceptor
 
@@ -64,15 +65,17 @@ class EndpointSettings:
     :param channel_binding: of the TLS certificate; None on a listener without TLS.
     :param kerberos: None where the host is in no domain.
     :param allow_certificate: clients may authenticate by a certificate.
+    :param allow_credssp: ``Service/Auth/CredSSP``.
     """
 
-    account: Account
+    accounts: Accounts
     allow_basic: bool
     allow_unencrypted: bool
     max_envelope_bytes: int
     channel_binding: bytes | None = None
     kerberos: KerberosAcceptor | None = None
     allow_certificate: bool = False
+    allow_credssp: bool = False
 
 
 class WsManConnection:
@@ -92,9 +95,10 @@ class WsManConnection:
         self._service = service
         self._before_each = before_each
         self._authentication = ConnectionAuthentication(
-            settings.account,
+            settings.accounts,
             acceptor,
             allow_basic=settings.allow_basic,
+            allow_credssp=settings.allow_credssp,
             channel_binding=settings.channel_binding,
             kerberos=settings.kerberos,
             allow_certificate=settings.allow_certificate,
@@ -140,7 +144,7 @@ class WsManConnection:
         if context is None:
             return HttpResponse(400)
         try:
-            message = encryption.unseal(context, request.body)
+            message = encryption.unseal(context, protocol, request.body)
         except encryption.EncryptionError:
             return HttpResponse(400)
         if len(message) > self._settings.max_envelope_bytes:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hyperv_simulator.config.host import HostConfig
-from hyperv_simulator.server.auth import Account, NtlmAcceptor
+from hyperv_simulator.server.accounts import accounts_of
+from hyperv_simulator.server.auth import NtlmAcceptor
 from hyperv_simulator.server.endpoint import FRAME_BYTES, EndpointSettings, SoapService, WsManConnection
 from hyperv_simulator.server.http import HttpListener
 from hyperv_simulator.server.kerberos import KerberosAcceptor
@@ -23,12 +24,13 @@ class WinRm:
     def __init__(
         self, config: HostConfig, certificate: HostCertificate, service: SoapService, before_each: Callable[[], None]
     ) -> None:
-        account = Account(config.name, config.username, config.password)
-        self._acceptor = NtlmAcceptor(account)
+        accounts = accounts_of(config)
+        self._acceptor = NtlmAcceptor(accounts)
         kerberos = KerberosAcceptor(config.kerberos.keytab, config.kerberos.realm) if config.kerberos.keytab else None
         plain = EndpointSettings(
-            account,
+            accounts,
             allow_basic=config.allow_basic,
+            allow_credssp=config.allow_credssp,
             allow_unencrypted=config.allow_unencrypted,
             max_envelope_bytes=config.quotas.max_envelope_bytes,
             kerberos=kerberos,

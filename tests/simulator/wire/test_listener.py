@@ -17,16 +17,19 @@ import pypsrp.exceptions
 import pytest
 import requests
 from pypsrp.wsman import WSMan
+from requests_credssp.exceptions import NTStatusException
 from winrm.exceptions import InvalidCredentialsError
 from winrm.transport import Transport
 
-from hyperv_simulator.server.auth import Account, NtlmAcceptor
+from hyperv_simulator.server.accounts import Account, Accounts
+from hyperv_simulator.server.auth import NtlmAcceptor
 from hyperv_simulator.server.endpoint import EndpointSettings, SoapAnswer, WsManConnection
 from hyperv_simulator.server.http import HttpListener
 from hyperv_simulator.server.tls import Authority
 from tests.simulated import free_address
 
 USER, PASSWORD = "Administrator", "Pa:ss wörd!"
+OPERATOR, OPERATORS_PASSWORD = "operator", "0perator!"
 ENVELOPE_BYTES = 512_000
 
 
@@ -61,12 +64,12 @@ def listening(folder: Path, **settings: object) -> Iterator[Listening]:
     address = free_address()
     authority = Authority(folder / "ca")
     certificate = authority.certificate_for("HV1", address, folder / "host")
-    account = Account("HV1", USER, PASSWORD)
+    accounts = Accounts([Account("HV1", USER, PASSWORD), Account("HV1", OPERATOR, OPERATORS_PASSWORD)])
     plain = replace(
-        EndpointSettings(account, allow_basic=False, allow_unencrypted=False, max_envelope_bytes=ENVELOPE_BYTES),
+        EndpointSettings(accounts, allow_basic=False, allow_unencrypted=False, max_envelope_bytes=ENVELOPE_BYTES),
         **settings,
     )
-    acceptor = NtlmAcceptor(plain.account)
+    acceptor = NtlmAcceptor(plain.accounts)
     tls = replace(plain, channel_binding=certificate.channel_binding)
     listeners = [
         HttpListener(
@@ -97,6 +100,12 @@ def server(tmp_path: Path) -> Iterator[Listening]:
 @pytest.fixture
 def open_server(tmp_path: Path) -> Iterator[Listening]:
     with listening(tmp_path, allow_basic=True, allow_unencrypted=True) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def credssp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
+    with listening(tmp_path_factory.mktemp("credssp"), allow_credssp=True) as it:
         yield it
 
 
@@ -144,6 +153,19 @@ class TestNegotiate:
         client = pypsrp_client(server, ssl=False, username=user)
         assert sent_by_pypsrp(client, b"hello") == b"Administrator:hello"
 
+    @pytest.mark.parametrize("basic", [False, True])
+    def test_each_account_comes_in_under_its_own_name(self, open_server: Listening, basic: bool) -> None:
+        auth = "basic" if basic else "negotiate"
+        client = pypsrp_client(
+            open_server,
+            ssl=False,
+            auth=auth,
+            username=OPERATOR,
+            password=OPERATORS_PASSWORD,
+            encryption="never" if basic else "auto",
+        )
+        assert sent_by_pypsrp(client, b"hello") == b"operator:hello"
+
     @pytest.mark.parametrize("encryption", ["auto", "always"])
     @pytest.mark.parametrize("auth", ["negotiate", "ntlm"])
     def test_pypsrp_over_https(self, server: Listening, encryption: str, auth: str) -> None:
@@ -188,8 +210,8 @@ class TestNegotiate:
             transport.send_message(b"hello")
 
     def test_two_hosts_in_one_process_keep_their_own_passwords(self, tmp_path: Path) -> None:
-        other = Account("HV2", USER, "other")
-        with listening(tmp_path / "1") as first, listening(tmp_path / "2", account=other) as second:
+        other = Accounts([Account("HV2", USER, "other")])
+        with listening(tmp_path / "1") as first, listening(tmp_path / "2", accounts=other) as second:
             assert sent_by_pypsrp(pypsrp_client(first, ssl=False), b"1") == b"Administrator:1"
             assert sent_by_pypsrp(pypsrp_client(second, ssl=False, password="other"), b"2") == b"Administrator:2"
             with pytest.raises(pypsrp.exceptions.AuthenticationError):
@@ -208,6 +230,37 @@ class TestNegotiate:
         )
         with pytest.raises(pypsrp.exceptions.AuthenticationError):
             sent_by_pypsrp(pypsrp_client(server, ssl=True), b"hello")
+
+
+class TestCredSsp:
+    """MS-CSSP inside HTTP; long messages come in several frames (pypsrp and requests-credssp read and write them)."""
+
+    @pytest.mark.parametrize(("ssl", "encryption"), [(False, "auto"), (True, "auto"), (True, "always")])
+    @pytest.mark.parametrize("length", [5, 16384, 16385, 100_000])
+    def test_pypsrp_seals_both_ways(self, credssp: Listening, ssl: bool, encryption: str, length: int) -> None:
+        client = pypsrp_client(credssp, ssl=ssl, auth="credssp", encryption=encryption)
+        assert sent_by_pypsrp(client, b"x" * length) == b"Administrator:" + b"x" * length
+
+    def test_pywinrm_seals_both_ways(self, credssp: Listening) -> None:
+        transport = Transport(credssp.http, username=USER, password=PASSWORD, auth_method="credssp")
+        assert transport.send_message(b"hello") == b"Administrator:hello"
+        transport.close_session()
+
+    def test_a_wrong_password_is_401(self, credssp: Listening) -> None:
+        with pytest.raises(NTStatusException):
+            sent_by_pypsrp(pypsrp_client(credssp, ssl=False, auth="credssp", password="wrong"), b"hello")
+
+    def test_it_is_offered_and_taken_only_where_it_is_allowed(self, credssp: Listening, server: Listening) -> None:
+        assert "CredSSP" in requests.post(credssp.http, timeout=10).headers["WWW-Authenticate"]
+        answer = requests.post(server.http, headers={"Authorization": "CredSSP AAAA"}, timeout=10)
+        assert answer.status_code == 401
+        assert "CredSSP" not in answer.headers["WWW-Authenticate"]
+
+    def test_noise_is_401_and_the_server_keeps_serving(self, credssp: Listening) -> None:
+        for token in ("AAAA", "FgMBAAA=", ""):
+            answer = requests.post(credssp.http, headers={"Authorization": f"CredSSP {token}"}, timeout=10)
+            assert answer.status_code == 401
+        assert sent_by_pypsrp(pypsrp_client(credssp, ssl=False, auth="credssp"), b"1") == b"Administrator:1"
 
 
 class TestUnencrypted:
