@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from hyperv_simulator import persistence
+from hyperv_simulator.associations.checkpoints import CheckpointAssociations
 from hyperv_simulator.associations.host import HostAssociations
 from hyperv_simulator.associations.machines import MachineAssociations
 from hyperv_simulator.associations.network import NetworkAssociations
@@ -25,16 +26,23 @@ from hyperv_simulator.instances import hypervisor
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.instances.templates import Templates
 from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machines.checkpoints.merging import Merging
+from hyperv_simulator.machines.checkpoints.operations import Checkpoints
+from hyperv_simulator.machines.checkpoints.tree import CheckpointTree
 from hyperv_simulator.machines.companions import MachineCompanions
 from hyperv_simulator.machines.device_kinds import DeviceKinds
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.host_shutdown import resume_machines, stop_machines
 from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.settings import SettingsFactory
 from hyperv_simulator.operating_system import computer, network
-from hyperv_simulator.operating_system.services import Win32ServiceProvider
+from hyperv_simulator.operating_system.clock import HostClock
+from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.operating_system.surroundings import Surroundings
+from hyperv_simulator.operating_system.system import OperatingSystem
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
@@ -51,6 +59,7 @@ from hyperv_simulator.providers.virtual_ethernet_switch_management_service impor
     VirtualEthernetSwitchManagementProvider,
 )
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
+from hyperv_simulator.providers.virtual_system_snapshot_service import VirtualSystemSnapshotProvider
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.repository.instances import Repository
@@ -67,17 +76,26 @@ _GIB = 1024**3
 class Inside:
     """The parts of one host. Ends with ``close``."""
 
-    def __init__(self, config: HostConfig, folder: Path, faults: FaultRules, guests: GuestRunner | None = None) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        folder: Path,
+        faults: FaultRules,
+        guests: GuestRunner | None = None,
+        clock: HostClock | None = None,
+    ) -> None:
         self.config = config
         self.state_folder = folder
         self.facts = HostFacts(config, RELEASES[config.version])
-        self.catalogue = HostCatalogue(self.facts.version)
+        self.system = OperatingSystem(self.facts, KeptState(folder / "windows.json"), clock)
+        self.catalogue = HostCatalogue(self.facts.version, self.system.features.absent_namespaces())
         self.repository = Repository(self.catalogue)
         self.kinds = DeviceKinds(self.facts.version)
         self.memory = HostMemory(config.memory_mb)
         self.jobs = Jobs(self.repository, self.host_name, faults.for_job)
         names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})
-        self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names))
+        drives = {volume.letter: volume.size_gb * _GIB for volume in config.volume if volume.letter}
+        self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names, drives))
         self.pipes = PipeServer()
         self.guests: GuestRunner = guests or self._runner()
         self.factory = SettingsFactory(
@@ -89,6 +107,9 @@ class Inside:
         self.switches = Switches(self.repository, self.host_name, self.kinds)
         self.machines = Machines(self, self.factory, self.disks.folder)
         self.planning = Planning(self, self.machines)
+        tree = CheckpointTree(self.repository, self.host_name)
+        merging = Merging(self.repository, tree, self.disks, self.jobs)
+        self.checkpoints = Checkpoints(self.repository, tree, self.disks, merging, folder)
         self._populate()
         self.service = self._service()
         self._store = persistence.Store(self)
@@ -113,6 +134,12 @@ class Inside:
     def open(self) -> None:
         """Brings back what an earlier run left, and starts the machines that start by themselves."""
         self._store.restore()
+        resume_machines(self.machines, self.system.power.running_at_shutdown)
+
+    def go_down(self) -> None:
+        """Windows shuts down: machines end as they are set to, and what is pending is done at the next start."""
+        self.system.power.note(stop_machines(self.machines))
+        self.close()
 
     def close(self) -> None:
         """Ends guests and jobs, and writes down what shall survive."""
@@ -130,15 +157,17 @@ class Inside:
 
     def _runner(self) -> GuestRunner:
         if self.config.guests == "none":
-            return NoneRunner(self.disks, self.pipes)
+            return NoneRunner(self.disks, self.pipes, lambda _: self.config.guest)
         from hyperv_simulator.guests.qemu import QemuRunner  # who has no guests needs nothing of QEMU
 
         return QemuRunner(self.disks, self.pipes)
 
     def _populate(self) -> None:
-        computer.populate(self.repository, self.facts, self.memory, self.disks.folder)
+        computer.populate(self.repository, self.facts, self.memory)
+        self.system.populate(self.repository)
         network.populate(self.repository, self.facts)
         hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
+        self.surroundings = Surroundings(self.repository, self.facts, self.disks.folder, self.system)
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
         self.devices = RuntimeDevices(self.repository, self.machines)
         MachineCompanions(self.repository, self.machines)
@@ -161,8 +190,11 @@ class Inside:
             *NetworkAssociations(walks).rows(),
             *HostAssociations(walks).rows(),
             *TemplateAssociations(walks, self.templates).rows(),
+            *self.surroundings.associations(),
             *PlannedAssociations(walks).rows(),
+            *CheckpointAssociations(walks, self.checkpoints).rows(),
             *self.further.associations(walks),
+            *self.system.associations(),
         )
 
     def _providers(self) -> tuple[Provider, ...]:
@@ -181,22 +213,32 @@ class Inside:
                 service_settings=ServiceSettings(repository, jobs, self.host_name),
                 planned_systems=PlannedSystems(repository, machines, jobs, self.planning),
                 exports=ExportMethods(self, machines, jobs),
+                checkpoints=self.checkpoints,
             ),
+            VirtualSystemSnapshotProvider(machines, self.checkpoints, jobs),
             VirtualEthernetSwitchManagementProvider(repository, self.switches, machines, jobs),
             ImageManagementProvider(self.disks, jobs, self.catalogue),
             ShutdownComponentProvider(machines),
             *self.further.providers(),
             JobProvider(jobs, repository),
-            Win32ServiceProvider(repository),
+            *self.system.providers(),
+            *self.surroundings.providers(),
         )
 
 
-def assemble(config: HostConfig, folder: Path, faults: FaultRules, guests: GuestRunner | None = None) -> Inside:
+def assemble(
+    config: HostConfig,
+    folder: Path,
+    faults: FaultRules,
+    guests: GuestRunner | None = None,
+    clock: HostClock | None = None,
+) -> Inside:
     """The inside of a host, with everything that it had when it last ended.
 
     :param folder: the host's own state folder.
     :param guests: another runner than the one that ``config.guests`` names, for tests.
+    :param clock: the host's, which goes on over restarts; without one it begins as hosts.toml says.
     """
-    inside = Inside(config, folder, faults, guests)
+    inside = Inside(config, folder, faults, guests, clock)
     inside.open()
     return inside

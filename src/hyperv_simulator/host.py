@@ -13,6 +13,7 @@ goes first, so that a host that answers is complete.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import ssl
 import threading
@@ -22,6 +23,8 @@ from types import TracebackType
 from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.operating_system.clock import HostClock
+from hyperv_simulator.operating_system.power import PowerAction
 from hyperv_simulator.request_log import RequestLog
 from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
@@ -32,6 +35,9 @@ from hyperv_simulator.server.wsman import HostIdentity, WsManService
 from hyperv_simulator.service import CimService
 from hyperv_simulator.smb.samba import SambaError, SambaServer
 from hyperv_simulator.windows import RELEASES
+
+_LOG = logging.getLogger(__name__)
+_GRACE_S = 0.1  # the answer to a client who asks for a restart is on its way out
 
 
 class StartError(Exception):
@@ -54,7 +60,11 @@ class SimulatedHost:
         self.requests = RequestLog()
         self.round_trip_ms: float = config.round_trip_ms
         self._authority = authority or Authority(self.folder / "tls")
+        self.clock = HostClock(config.clock_offset_s, config.clock_drift_ppm)
         self._stopping = threading.Event()
+        self._life = threading.RLock()  # one start, stop or restart at a time
+        self._restart: threading.Thread | None = None
+        self._no_restart = threading.Event()
         self._inside: Inside | None = None
         self._samba: SambaServer | None = None
         self._winrm: WinRm | None = None
@@ -90,15 +100,76 @@ class SimulatedHost:
 
         :raises StartError: a port can't be had; nothing is left running.
         """
-        self._stopping.clear()
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
+        with self._life:
+            self._no_restart.clear()
+            self._stopping.clear()
+            try:
+                self._start()
+            except BaseException:
+                self._stop()
+                raise
 
     def stop(self) -> None:
         """Ends it with its children. Nothing happens to a host that is not running."""
+        self._no_restart.set()
+        with self._life:
+            self._stop()
+
+    def reboot(self) -> None:
+        """Restarts Windows: the host is away from now on, and answers again ``restart_s`` after it went down.
+
+        Machines end and come back as their settings say. Does not wait; ``join_restart`` does.
+        """
+        self._go_down("restart")
+
+    def shut_down(self) -> None:
+        """Windows ends, as ``reboot``; only ``start`` brings the host back."""
+        self._go_down("shut down")
+
+    def join_restart(self, timeout_s: float = 60.0) -> None:
+        """Waits until a restart (or shutdown) that is under way is through."""
+        restart = self._restart
+        if restart is not None:
+            restart.join(timeout_s)
+
+    def jump_clock(self, seconds: float) -> None:
+        """Moves the host's clock at once, forward or (negative) back."""
+        self.clock.jump(seconds)
+
+    def _go_down(self, action: PowerAction, grace_s: float = 0.0) -> None:
+        if self._inside is None or (self._restart is not None and self._restart.is_alive()):
+            return
+        name = f"{self.config.name}-{action.replace(' ', '-')}"
+        self._restart = threading.Thread(target=self._be_away, args=(action, grace_s), name=name, daemon=True)
+        self._restart.start()
+
+    def _be_away(self, action: PowerAction, grace_s: float) -> None:
+        if self._no_restart.wait(grace_s):
+            return
+        with self._life:
+            self._stop_listening()
+            if self._inside is not None:
+                self._inside.go_down()
+            self._stop()
+            if action == "shut down" or self._no_restart.wait(self.config.restart_s):
+                return
+            self._stopping.clear()
+            try:
+                self._start()
+            except StartError:
+                _LOG.exception("%s does not come back from its restart", self.config.name)
+                self._stop()
+
+    def _stop(self) -> None:
+        self._stop_listening()
+        if self._samba is not None:
+            self._samba.stop()
+            self._samba = None
+        if self._inside is not None:
+            self._inside.close()
+            self._inside = None
+
+    def _stop_listening(self) -> None:
         self._stopping.set()
         if self._service is not None:
             self._service.close()
@@ -106,12 +177,6 @@ class SimulatedHost:
         if self._winrm is not None:
             self._winrm.stop()
             self._winrm = None
-        if self._samba is not None:
-            self._samba.stop()
-            self._samba = None
-        if self._inside is not None:
-            self._inside.close()
-            self._inside = None
 
     def fill_disk(self, *, full: bool = True) -> None:
         """Says that nothing more fits on the volumes, or that it does again. Only while the host runs."""
@@ -135,7 +200,8 @@ class SimulatedHost:
         config = self.config
         for port in (config.http_port, config.https_port, *([config.smb_port] if config.samba else [])):
             self._try(port)  # before anything is made
-        self._inside = inside = assemble(config, self.folder, self.faults)
+        self._inside = inside = assemble(config, self.folder, self.faults, clock=self.clock)
+        inside.system.power.listener = lambda action: self._go_down(action, _GRACE_S)
         if config.samba:
             self._samba = SambaServer(config, self.folder, inside.disks.folder, inside.pipes)
             self._serve_files(self._samba)

@@ -110,6 +110,11 @@ class Registry:
         value = self.value(path, name)
         return value.data if value is not None and isinstance(value.data, int) else default
 
+    def texts(self, path: str, name: str) -> tuple[str, ...]:
+        """What a REG_MULTI_SZ holds."""
+        value = self.value(path, name)
+        return value.data if value is not None and isinstance(value.data, tuple) else ()
+
     def keys_in(self, path: str) -> list[str]:
         """:raises KeyMissing: see there."""
         with self._lock:

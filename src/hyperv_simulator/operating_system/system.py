@@ -17,6 +17,7 @@ from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.feature_table import FeatureEntry
 from hyperv_simulator.operating_system.features import Features, State
 from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.operating_system.power import OperatingSystemProvider, Power
 from hyperv_simulator.operating_system.registry import Registry
 from hyperv_simulator.operating_system.registry_provider import StdRegProvider
 from hyperv_simulator.operating_system.services import Services
@@ -37,7 +38,7 @@ class OperatingSystem:
         self.kept = kept
         self.clock = clock or HostClock(config.clock_offset_s, config.clock_drift_ppm)
         self.accounts = Accounts(config)
-        self.restarts = int(kept.section("power").get("restarts", 0)) if kept.section("power") else 0
+        self.power = Power(kept, reboot_pending=config.reboot_pending)
         self.features = Features(config, facts.version.release, kept.section("features"), self._keeper("features"))
         self.registry = Registry(registry_defaults.values(facts), self._keeper("registry"))
         self.registry.restore(kept.section("registry"))
@@ -52,7 +53,7 @@ class OperatingSystem:
             self.features.works,
             self.kept.section("services"),
             self._keeper("services"),
-            fresh=self.restarts == 0,
+            fresh=self.power.restarts == 0,
         )
         self.services.populate()
         self.services.bind(self.registry)
@@ -70,6 +71,7 @@ class OperatingSystem:
         for namespace in ("root/default", CIMV2):
             yield StdRegProvider(self.registry, self.accounts, namespace)
         yield service_provider.ServiceProvider(self.services, self.accounts)
+        yield OperatingSystemProvider(self.power, self.clock, self.accounts)
         yield server_manager.DeploymentTasksProvider(self._repository, self.features)
 
     def _keeper(self, section: str) -> Any:
