@@ -4,7 +4,7 @@ r"""ExportSystemDefinition's work: a machine as files below a folder, in Hyper-V
 
     <folder>\Virtual Machines\<id>.vmcx       the definition (``definition_file`` says what is in it)
     <folder>\Virtual Machines\<id>.vmrs       the memory of a saved machine
-    <folder>\Snapshots\<id>.vmcx              its checkpoints
+    <folder>\Snapshots\<id>.vmcx, .vmrs       its checkpoints
     <folder>\Virtual Hard Disks\…             its disks with all their parents
 
 The definition names the disks where they were copied to, so that an import in place finds them. Sources: hyperv-ops 8,
@@ -22,12 +22,12 @@ from typing import Protocol
 
 from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.guests.base import GuestDiskSpec, GuestError
+from hyperv_simulator.guests.base import GuestError
+from hyperv_simulator.machines.checkpoints.disks import file_of, hard_disks
+from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.definition_file import Definition, to_bytes
 from hyperv_simulator.machines.device_kinds import SASD
 from hyperv_simulator.machines.machine import Machine
-from hyperv_simulator.machines.reader import host_resource
-from hyperv_simulator.machines.settings import VSSD
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import OperationFailed
 from hyperv_simulator.repository.instances import Repository
@@ -38,7 +38,8 @@ from hyperv_simulator.storage.layers import read_chain
 from hyperv_simulator.storage.vhd import DiskStore
 
 ALL_SNAPSHOTS, NO_SNAPSHOTS, ONE_SNAPSHOT = 0, 1, 2
-_DISK_SUFFIXES = (".vhd", ".vhdx", ".avhd", ".avhdx")
+# What a definition file's memory is called beside it.
+MEMORY_SUFFIXES = {".vmcx": ".vmrs", ".xml": ".vsv"}
 
 
 class ExportingHost(Protocol):
@@ -52,6 +53,9 @@ class ExportingHost(Protocol):
 
     @property
     def disks(self) -> DiskStore: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,6 @@ class ExportRequest:
     excluded: frozenset[str] = frozenset()
 
 
-def checkpoints_of(repository: Repository, machine_id: str) -> list[CimInstance]:
-    """The settings of a machine's checkpoints."""
-    return [
-        item
-        for item in repository.instances(VSSD)
-        if item.get("VirtualSystemIdentifier") == machine_id
-        and ids.system_of(item.text("InstanceID")).lower() != machine_id.lower()
-    ]
-
-
 def definition_of(host: ExportingHost, machine: Machine) -> Definition:
     """A machine as it is now, without its checkpoints."""
     settings = host.repository.owned("CIM_SettingData", machine.machine_id, computed=False)
@@ -89,11 +83,11 @@ def definition_of(host: ExportingHost, machine: Machine) -> Definition:
 
 def checkpoint_definitions(host: ExportingHost, machine: Machine) -> list[Definition]:
     """Its checkpoints, the oldest first."""
-    found = []
-    for system in checkpoints_of(host.repository, machine.machine_id):
+    tree, found = host.checkpoints.tree, []
+    for system in tree.all(machine.machine_id):
+        state = State.SAVED if system.get("IsSaved") is True else State.OFF
         checkpoint_id = ids.system_of(system.text("InstanceID"))
-        settings = host.repository.owned("CIM_SettingData", checkpoint_id, computed=False)
-        found.append(Definition(checkpoint_id, host.host_name, State.OFF, tuple(settings)))
+        found.append(Definition(checkpoint_id, host.host_name, state, tuple(tree.parts(system))))
     return found
 
 
@@ -128,31 +122,23 @@ class Export:
             or (request.snapshots == ONE_SNAPSHOT and item.machine_id.lower() == request.snapshot_id.lower())
         ]
         definition = definition_of(self._host, machine)
+        if not request.copy_runtime:
+            checkpoints = [replace(item, state=State.OFF) for item in checkpoints]
         if not request.copy_runtime or definition.state is not State.SAVED:
             definition = replace(definition, state=State.OFF)
         moved = self._copy_disks([definition, *checkpoints], told) if request.copy_storage else {}
         suffix = ntpath.splitext(definition.system.text("ConfigurationFile"))[1]
-        folder = f"{request.folder}\\Virtual Machines\\{machine.machine_id}"
-        if definition.state is State.SAVED and machine.saved_file.exists():
-            memory = self._new(folder + (".vmrs" if suffix == ".vmcx" else ".vsv"))
-            copy_file(machine.saved_file, memory, told)
         for checkpoint in checkpoints:
-            self._write(f"{request.folder}\\Snapshots\\{checkpoint.machine_id}{suffix}", checkpoint, moved)
-        self._write(folder + suffix, definition, moved)  # last: who finds it finds the rest
+            place = f"{request.folder}\\Snapshots\\{checkpoint.machine_id}"
+            self._write(place, suffix, checkpoint, self._host.checkpoints.state_file(checkpoint.machine_id), moved)
+        place = f"{request.folder}\\Virtual Machines\\{machine.machine_id}"
+        self._write(place, suffix, definition, machine.saved_file, moved)  # last: who finds it finds the rest
 
     def _copy_disks(self, definitions: list[Definition], told: Callable[[int], None]) -> dict[str, str]:
         """Copies every disk with its parents; where each went, by its path in lower case."""
-        guest = self._machine.guest
         moved = dict[str, str]()
-
-        def copy() -> tuple[GuestDiskSpec, ...]:
-            self._copy_chains(_disk_paths(definitions), moved, told)
-            return self._machine.reader.guest_disks()
-
-        if guest is None:
-            copy()
-        else:
-            guest.switch_disks(copy)
+        paths = list(dict.fromkeys(file_of(disk) for item in definitions for disk in hard_disks(item.settings)))
+        self._machine.switch_disks(lambda: self._copy_chains(paths, moved, told))
         return moved
 
     def _copy_chains(self, paths: list[str], moved: dict[str, str], told: Callable[[int], None]) -> None:
@@ -179,10 +165,13 @@ class Export:
         names = (wanted if number == 1 else f"{stem} ({number}){suffix}" for number in range(1, len(taken) + 2))
         return next(name for name in names if name.lower() not in taken)
 
-    def _write(self, path: str, definition: Definition, moved: Mapping[str, str]) -> None:
-        local = self._new(path)
+    def _write(self, place: str, suffix: str, definition: Definition, memory: Path, moved: Mapping[str, str]) -> None:
+        """A definition, and the memory of what is saved."""
+        if definition.state is State.SAVED and memory.exists():
+            copy_file(memory, self._new(place + MEMORY_SUFFIXES[suffix]))
+        local = self._new(place + suffix)
         local.parent.mkdir(parents=True, exist_ok=True)
-        settings = tuple(_relocated(item, moved) for item in definition.settings)
+        settings = tuple(relocated(item, moved) for item in definition.settings)
         local.write_bytes(to_bytes(replace(definition, settings=settings)))
 
     def _new(self, path: str) -> Path:
@@ -203,19 +192,9 @@ class Export:
         )
 
 
-def _disk_paths(definitions: list[Definition]) -> list[str]:
-    """The disks of all of them, each once."""
-    paths = dict[str, str]()
-    for definition in definitions:
-        for item in definition.settings:
-            path = host_resource(item) if item.class_name == SASD else ""
-            if path.lower().endswith(_DISK_SUFFIXES):
-                paths.setdefault(path.lower(), path)
-    return list(paths.values())
-
-
-def _relocated(item: CimInstance, moved: Mapping[str, str]) -> CimInstance:
-    path = host_resource(item) if item.class_name == SASD else ""
+def relocated(item: CimInstance, moved: Mapping[str, str]) -> CimInstance:
+    """A disk's settings with the file where it went, by lower-case path; anything else as it is."""
+    path = file_of(item) if item.class_name == SASD else ""
     if path.lower() not in moved:
         return item
     copy = item.copy()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
+from hyperv_simulator.machines.checkpoints.operations import Checkpoints
+from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
 from hyperv_simulator.machines.definition_file import Definition
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, NIC, DeviceKinds
 from hyperv_simulator.machines.machine import Machine
@@ -32,6 +34,9 @@ class NewcomerHost(ResourceHost):
 
     @property
     def kinds(self) -> DeviceKinds: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def settled(definition: Definition, host: NewcomerHost, new_id: str = "") -> lis
     fitted = [_fitted(item, host.repository.catalogue, host.kinds) for item in definition.settings]
     found = [_renamed(item, definition, host, new_id) for item in fitted if item is not None]
     for item in found:
-        if item.class_name == VSSD:
+        if item.class_name == VSSD and not is_checkpoint(item):
             item["VirtualSystemType"] = PLANNED
         elif item.class_name == CONNECTION:
             _plug(item, host)

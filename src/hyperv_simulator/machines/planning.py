@@ -7,14 +7,17 @@ copied to another place can be imported there.
 
 from __future__ import annotations
 
+import contextlib
 import ntpath
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.machines.definition_file import Definition, NotADefinition, from_bytes
 from hyperv_simulator.machines.device_kinds import SASD
+from hyperv_simulator.machines.exporting import MEMORY_SUFFIXES
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.newcomers import NewcomerHost, Problem, problems, settled
 from hyperv_simulator.machines.reader import host_resource
@@ -67,7 +70,7 @@ class Planning:
         state = State.OFF if new_identity else definition.state
         machine = self.plan(replace(definition, machine_id=new_id or definition.machine_id), settings, state)
         if state is State.SAVED:
-            self._take_memory(machine, path)
+            self._take_memory(machine.saved_file, path)
         return machine
 
     def plan(self, definition: Definition, settings: list[CimInstance], state: State) -> Machine:
@@ -99,17 +102,14 @@ class Planning:
                 continue
             definition = self.read(f"{folder}\\{file.name}")
             if definition.system.get("VirtualSystemIdentifier") == machine.machine_id:
-                found.append(self.add_checkpoint(definition, ntpath.dirname(folder.rstrip("\\"))))
+                found.append(self._add_checkpoint(definition, ntpath.dirname(folder.rstrip("\\"))))
+                self._take_memory(self._host.checkpoints.state_file(definition.machine_id), f"{folder}\\{file.name}")
         return found
 
-    def add_checkpoint(self, definition: Definition, root: str) -> CimInstance:
-        """Takes in one checkpoint; its own settings."""
-        kind = definition.system.get("VirtualSystemType")
+    def _add_checkpoint(self, definition: Definition, root: str) -> CimInstance:
         settings = settled(definition, self._host)
         for item in settings:
-            if item.class_name == VSSD:
-                item["VirtualSystemType"] = kind
-            elif item.class_name == SASD:
+            if item.class_name == SASD:
                 self._find_disk(item, root)
             self._host.repository.add(item)
         return next(item for item in settings if item.class_name == VSSD)
@@ -125,9 +125,7 @@ class Planning:
         name = machine.reader.name
         summary = f"The virtual machine '{name}' can't run on this host as it is configured."
         reasons = tuple(_problem(problem, machine) for problem in found)
-        raise OperationFailed(
-            summary, *(item.text for item in found), machine_id=machine.machine_id, reasons=reasons
-        )
+        raise OperationFailed(summary, *(item.text for item in found), machine_id=machine.machine_id, reasons=reasons)
 
     def realize(self, machine: Machine) -> None:
         """:raises OperationFailed: as ``validate``, or its configuration can't be written."""
@@ -141,14 +139,13 @@ class Planning:
         if path and not folder.exists(path) and folder.exists(beside):
             item["HostResource"] = [beside]
 
-    def _take_memory(self, machine: Machine, path: str) -> None:
+    def _take_memory(self, target: Path, path: str) -> None:
+        """What lies beside a definition file; where nothing does, there is none to go on from."""
         stem, suffix = ntpath.splitext(path)
-        try:
-            source = self._host.disks.folder.existing(stem + (".vmrs" if suffix.lower() == ".vmcx" else ".vsv"))
-        except DiskError:
-            return  # the start says what is missing
-        machine.saved_file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, machine.saved_file)
+        with contextlib.suppress(DiskError):
+            source = self._host.disks.folder.existing(stem + MEMORY_SUFFIXES[suffix.lower()])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def _import_failed(text: str, result: int) -> OperationFailed:

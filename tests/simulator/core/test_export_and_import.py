@@ -17,7 +17,12 @@ PLANNED = "Msvm_PlannedComputerSystem"
 
 def export(client: Client, machine: CimReference, folder: str = EXPORTED, **settings: Any) -> str:
     """Exports a machine; the path of its definition."""
-    settings = {"CopyVmStorage": True, "CopyVmRuntimeInformation": True, "CreateVmExportSubdirectory": False, **settings}
+    settings = {
+        "CopyVmStorage": True,
+        "CopyVmRuntimeInformation": True,
+        "CreateVmExportSubdirectory": False,
+        **settings,
+    }
     text = settings_text("Msvm_VirtualSystemExportSettingData", **settings)
     client.do(
         client.management,
