@@ -11,6 +11,7 @@ from typing import Literal
 from hyperv_simulator.config.cluster import ClusterConfig
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
+from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.config.hgs import HgsConfig
 from hyperv_simulator.config.migration import MigrationConfig
 from hyperv_simulator.config.network import NicConfig, SwitchConfig, TeamConfig
@@ -76,6 +77,7 @@ class HostConfig:
     :param numa_nodes: NUMA nodes.
     :param disk_gb: size of volume C:, GiB.
     :param guests: ``none`` (machines are state machines only) or ``qemu`` (they boot).
+    :param guest: what guests ``none`` are like (``[host.guest]``).
     :param http_port: WinRM over HTTP.
     :param https_port: WinRM over HTTPS.
     :param smb_port: SMB; 445 needs root.
@@ -129,6 +131,7 @@ class HostConfig:
     numa_nodes: int = 1
     disk_gb: int = 500
     guests: GuestKind = "none"
+    guest: GuestConfig = field(default_factory=GuestConfig)
     http_port: int = 5985
     https_port: int = 5986
     smb_port: int = 445

@@ -102,6 +102,7 @@ for number in $(numbers networks); do
     done
 done
 
+/exchange &
 say "GUEST-READY hostname=${hostname:-none} address=${addresses:-none} uuid=${uuid:-none}"
 
 limit=$(awk '$1 == "ping-timeout" { print $2 + 0; exit }' /run/user_data)

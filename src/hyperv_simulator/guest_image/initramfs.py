@@ -20,7 +20,7 @@ MODULES = {
     ),
     "virtio": (
         "virtio", "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-        "failover", "net_failover", "virtio_net", "virtio_scsi",
+        "failover", "net_failover", "virtio_net", "virtio_scsi", "virtio_console",
     ),
     "ide": ("libata", "ata_piix"),
     "vfat": ("fat", "vfat", "nls_cp437", "nls_ascii"),
@@ -31,7 +31,7 @@ FILES = {
     "etc/passwd": "root::0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
     "etc/issue": "\nGuest of hyperv-simulator. Log in as root, without a password.\n\n",
-    "etc/inittab": "::respawn:/bin/getty -L 115200 ttyS0 vt100\n::ctrlaltdel:/bin/poweroff -f\n",
+    "etc/inittab": "::respawn:/bin/getty -L 115200 ttyS0 vt100\ntty1::respawn:/bin/getty 38400 tty1\n::ctrlaltdel:/bin/poweroff -f\n",
 }
 
 
@@ -61,6 +61,7 @@ def build(modules_folder: Path) -> bytes:
         archive.add(name, 0o100644, text.encode())
     archive.add("init", 0o100755, _resource("init.sh"))
     archive.add("json.awk", 0o100644, _resource("json.awk"))
+    archive.add("exchange", 0o100755, _resource("exchange.sh"))
     return gzip.compress(archive.finish(), mtime=0)
 
 

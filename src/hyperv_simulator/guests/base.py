@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from hyperv_simulator.guests.console import Console
+from hyperv_simulator.guests.exchange import Exchange
+
 # E_FAIL: what is left where Windows has no better code.
 UNSPECIFIED = 0x80004005
 
@@ -118,6 +121,18 @@ class Guest(Protocol):
     @property
     def integration_ready(self) -> bool:
         """The guest listens to a shutdown request: Msvm_ShutdownComponent is there."""
+
+    @property
+    def has_crashed(self) -> bool:
+        """Its operating system stands still, though the machine runs."""
+
+    @property
+    def console(self) -> Console:
+        """Screen, keyboard, mouse of a guest that runs."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Key-value pairs and files, of a guest that runs."""
 
     def start(self, restore_from: Path | None = None) -> None:
         """Turn on; or go on from what `save` wrote. The file is used up."""

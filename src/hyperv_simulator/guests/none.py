@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.guests.base import (
     UNSPECIFIED,
     GuestDiskSpec,
@@ -23,6 +24,8 @@ from hyperv_simulator.guests.base import (
     GuestSpec,
     StopReason,
 )
+from hyperv_simulator.guests.none_console import NoneConsole
+from hyperv_simulator.guests.none_exchange import NoneExchange
 from hyperv_simulator.storage.holds import Hold
 from hyperv_simulator.storage.vhd import DiskStore
 
@@ -52,10 +55,12 @@ class NoneGuest:
         listener: GuestListener,
         disks: DiskStore,
         pipes: PipeHolder | None,
-        integration_ready: bool,
+        config: GuestConfig,
     ) -> None:
         self.spec = spec
-        self.integration = integration_ready
+        self.integration = config.integration_services
+        self.console = NoneConsole(spec.name)
+        self.exchange = NoneExchange(spec.name, config)
         self._listener = listener
         self._disks = disks
         self._pipes = pipes
@@ -75,7 +80,11 @@ class NoneGuest:
 
     @property
     def integration_ready(self) -> bool:
-        return self.running and self.integration
+        return self.running and self.integration and not self.has_crashed
+
+    @property
+    def has_crashed(self) -> bool:
+        return self.console.crashed
 
     def start(self, restore_from: Path | None = None) -> None:
         with self._lock:
@@ -93,7 +102,8 @@ class NoneGuest:
 
     def _restore(self, state_file: Path) -> None:
         try:
-            saved = json.loads(state_file.read_text())["machine_id"]
+            document = json.loads(state_file.read_text())
+            saved, self.console.typed = document["machine_id"], document["typed"]
         except (OSError, ValueError, KeyError) as error:
             raise GuestError(UNSPECIFIED, f"The saved state can't be read: {error}") from error
         if saved != self.spec.machine_id:
@@ -119,7 +129,7 @@ class NoneGuest:
         self._listener.stopped(self.spec.machine_id, StopReason.GUEST_POWERED_OFF)
 
     def reset(self) -> None:
-        """Nothing to see: the machine is on before and after."""
+        self.console.reset()
 
     def pause(self) -> None:
         """Nothing runs that could be paused."""
@@ -133,7 +143,7 @@ class NoneGuest:
             self.power_off()
 
     def _write_state(self, state_file: Path) -> None:
-        state_file.write_text(json.dumps({"machine_id": self.spec.machine_id}))
+        state_file.write_text(json.dumps({"machine_id": self.spec.machine_id, "typed": self.console.typed}))
 
     def change_disks(self, disks: tuple[GuestDiskSpec, ...]) -> None:
         wanted = {disk.path: disk for disk in disks if disk.path}
@@ -188,22 +198,22 @@ class NoneRunner:
     """Makes `NoneGuest`s.
 
     :param pipes: where serial ports appear; None has none.
-    :param integration_ready: whether guests listen to shutdown requests; a function decides by machine.
+    :param config: what they are like; a function decides by machine.
     """
 
     def __init__(
         self,
         disks: DiskStore,
         pipes: PipeHolder | None = None,
-        integration_ready: Callable[[GuestSpec], bool] = lambda _: True,
+        config: Callable[[GuestSpec], GuestConfig] = lambda _: GuestConfig(),
     ) -> None:
         self._disks = disks
         self._pipes = pipes
-        self._integration_ready = integration_ready
+        self._config = config
         self._guests: list[NoneGuest] = []
 
     def create(self, spec: GuestSpec, listener: GuestListener) -> NoneGuest:
-        guest = NoneGuest(spec, listener, self._disks, self._pipes, self._integration_ready(spec))
+        guest = NoneGuest(spec, listener, self._disks, self._pipes, self._config(spec))
         self._guests.append(guest)
         return guest
 

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hyperv_simulator import children
 from hyperv_simulator.guests import accelerator, qemu_command, qemu_state
@@ -30,8 +30,12 @@ from hyperv_simulator.guests.base import (
     GuestSpec,
     StopReason,
 )
+from hyperv_simulator.guests.console import Console
+from hyperv_simulator.guests.exchange import Exchange
 from hyperv_simulator.guests.network import Wires
+from hyperv_simulator.guests.qemu_console import QemuConsole
 from hyperv_simulator.guests.qemu_devices import Devices
+from hyperv_simulator.guests.qemu_exchange import QemuExchange
 from hyperv_simulator.guests.qmp import Qmp, QmpError
 from hyperv_simulator.smb import run_folders
 from hyperv_simulator.smb.pipes import Pipe, PipeServer
@@ -39,6 +43,7 @@ from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.vhd import DiskStore
 
 LOG = logging.getLogger(__name__)
+_Part = TypeVar("_Part")
 
 SERIAL_PORTS = 2
 QUIT_TIMEOUT_S = 10.0
@@ -60,6 +65,8 @@ class QemuGuest:
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
         self._devices: Devices | None = None
+        self._console: QemuConsole | None = None
+        self._exchange: QemuExchange | None = None
         self._serial: list[socket.socket] = []
         self._pipes: list[Pipe] = []
         self._folder: Path | None = None
@@ -94,6 +101,25 @@ class QemuGuest:
         ready = enabled != 0xFFFF and bool(enabled & POWER_BUTTON_ENABLED)
         self._integration = (ready, time.monotonic())
         return ready
+
+    @property
+    def has_crashed(self) -> bool:
+        """Not known: a guest that stands still looks like one that waits."""
+        return False
+
+    @property
+    def console(self) -> Console:
+        return self._there(self._console)
+
+    @property
+    def exchange(self) -> Exchange:
+        return self._there(self._exchange)
+
+    @staticmethod
+    def _there(part: _Part | None) -> _Part:
+        if part is None:
+            raise GuestError(UNSPECIFIED, "The machine is not running.")
+        return part
 
     # ---------------------------------------------------------------- on and off
 
@@ -131,13 +157,16 @@ class QemuGuest:
         devices.open_disks()
         monitor, monitor_end = socket.socketpair()
         pairs = [socket.socketpair() for _ in range(SERIAL_PORTS)]
-        ends = [monitor_end, *(pair[1] for pair in pairs)]
+        exchange, exchange_end = socket.socketpair()
+        ends = [monitor_end, exchange_end, *(pair[1] for pair in pairs)]
         self._serial = [pair[0] for pair in pairs]
         self.change_serial(self._spec.serial)
         command = qemu_command.command_line(
             self._spec,
             devices.blockdevs,
-            qemu_command.Connections(monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs)),
+            qemu_command.Connections(
+                monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs), exchange_end.fileno()
+            ),
             variables,
             layout,
             accelerator=accelerator.option(),
@@ -150,12 +179,15 @@ class QemuGuest:
                 self._process = children.start(command, stderr=log, pass_fds=[end.fileno() for end in ends])
         except FileNotFoundError as error:
             monitor.close()
+            exchange.close()
             raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install qemu-system-x86.") from error
         finally:
             for end in ends:
                 end.close()
         self._gone.clear()
         self._qmp = qmp
+        self._console = QemuConsole(qmp.execute, folder)
+        self._exchange = QemuExchange(exchange)
         qmp.start()
         try:
             qmp.negotiate()
@@ -314,7 +346,9 @@ class QemuGuest:
                 self._failure = error
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._devices = self._qmp = self._folder = self._process = None
+        if self._exchange is not None:
+            self._exchange.close()
+        self._devices = self._qmp = self._folder = self._process = self._console = self._exchange = None
         self._gone.set()
 
 

@@ -2,7 +2,8 @@
 
 Generation 2: q35 with OVMF and virtio-scsi. Generation 1: i440fx (pc) with SeaBIOS and IDE, virtio-scsi for its SCSI
 controllers. Each network adapter sits on a hub of its own, so that the wire behind it can be changed while it runs.
-Adapters of generation 2 are behind PCIe root ports, some of which are left free for adapters that come later.
+Adapters of generation 2 are behind PCIe root ports, some of which are left free for adapters that come later. Screen,
+tablet and the exchange's port come before the drives, so that these do not move when there are more of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hyperv_simulator.guests.network import mac_with_colons
 FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 SPARE_NIC_PORTS = 2
+# How a guest finds its end of the exchange: the name of a virtio port, in place of Hyper-V's VMBus channels.
+EXCHANGE_PORT = "hyperv-simulator.exchange"
 
 BlockDevice = Mapping[str, Any]
 
@@ -54,6 +57,7 @@ class Connections:
 
     qmp: int
     serial: tuple[int, ...]
+    exchange: int
 
 
 def disk_id(disk: GuestDiskSpec) -> str:
@@ -95,6 +99,14 @@ def command_line(
             arguments += ["-device", f"pcie-root-port,id=port{port},chassis={port + 1}"]
     else:
         arguments += ["-boot", "strict=on"]
+    arguments += ["-device", "VGA,xres=1024,yres=768", "-device", "virtio-tablet-pci"]
+    arguments += [
+        "-chardev",
+        f"socket,id=exchange,fd={connections.exchange}",
+        "-device",
+        "virtio-serial-pci,max_ports=2",
+    ]
+    arguments += ["-device", f"virtserialport,chardev=exchange,name={EXCHANGE_PORT}"]
     arguments += _drives(spec, blockdevs, layout)
     for position, nic in enumerate(spec.nics):
         arguments += ["-netdev", json.dumps(nic_backend(nic))]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.guests.base import GuestDiskSpec, GuestError, GuestSpec, StopReason
 from hyperv_simulator.guests.none import NoneRunner
 from hyperv_simulator.smb.pipes import PipeServer
@@ -89,7 +90,7 @@ def test_a_guest_obeys_a_shutdown_request_at_once(runner: NoneRunner) -> None:
 
 def test_a_guest_without_integration_services_ignores_it(store: DiskStore, runner: NoneRunner) -> None:
     listener = Listener()
-    guest = NoneRunner(store, integration_ready=lambda _: False).create(SPEC, listener)
+    guest = NoneRunner(store, config=lambda _: GuestConfig(integration_services=False)).create(SPEC, listener)
     guest.start()
 
     guest.shutdown()

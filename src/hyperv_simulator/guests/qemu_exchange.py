@@ -1,0 +1,140 @@
+"""The exchange with a QEMU guest: lines over a virtio port, which the guest image answers (`guest_image/exchange.sh`).
+
+======================================  ==========================================================================
+from the host                           the guest's answer
+======================================  ==========================================================================
+``report``                              ``intrinsic <name> <value>``, ``item <name> <value>`` …, then ``ok``
+``items``, then ``<name> <value>`` …    ``ok``
+and ``.``
+``password <user> <password>``          ``ok`` or ``failed <text>``
+``data <part of a file>`` …, then       ``ok`` or ``failed <text>``
+``file <flags> <path>``
+======================================  ==========================================================================
+
+Names, values, paths and data are in base64, an empty one is ``=``. The host asks, one thing at a time. What encrypts
+passwords is on this side of the port (`password_exchange`): the guest image has no RSA.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from hyperv_simulator.guests.base import UNSPECIFIED, GuestError
+from hyperv_simulator.guests.exchange import Report
+from hyperv_simulator.guests.password_exchange import PasswordExchange
+
+ANSWER_TIMEOUT_S = 30.0
+_PART_BYTES = 3000
+
+
+class QemuExchange:
+    """See `exchange.Exchange`.
+
+    :param port: the other end of the port's chardev; closed when QEMU is gone.
+    """
+
+    def __init__(self, port: socket.socket) -> None:
+        self._port = port
+        self._passwords = PasswordExchange(self._set_password)
+        self._asking = threading.Lock()
+        self._answers = threading.Condition()
+        self._lines: list[str] = []
+        self._answer: list[str] | None = None
+        self._listens = False
+        self._ended = False
+        threading.Thread(target=self._read, name="exchange", daemon=True).start()
+        self._port.sendall(b"report\n")  # waits in the socket until somebody in the guest listens
+
+    def report(self) -> Report | None:
+        if not self._listens:
+            return None
+        try:
+            lines = self._ask("report")
+        except GuestError:
+            return None
+        found: dict[str, dict[str, str]] = {"intrinsic": {}, "item": {}}
+        for line in lines:
+            kind, name, value = line.split(" ")
+            found[kind][_text(name)] = _text(value)
+        return Report(found["intrinsic"], {**found["item"], **self._passwords.items()})
+
+    def tell(self, items: Mapping[str, str]) -> None:
+        threading.Thread(target=self._tell, args=(dict(items),), name="exchange items", daemon=True).start()
+
+    def copy_file(self, path: str, data: bytes, *, overwrite: bool, create_folders: bool) -> None:
+        parts = (data[start : start + _PART_BYTES] for start in range(0, len(data), _PART_BYTES))
+        flags = f"{'o' if overwrite else '-'}{'c' if create_folders else '-'}"
+        lines = [*(f"data {base64.b64encode(part).decode()}" for part in parts), f"file {flags} {_coded(path)}"]
+        self._ask(*lines)
+
+    def close(self) -> None:
+        """QEMU is gone: whoever waits for an answer gets none."""
+        with contextlib.suppress(OSError):
+            self._port.shutdown(socket.SHUT_RDWR)
+        self._port.close()
+
+    # Inside
+
+    def _tell(self, items: dict[str, str]) -> None:
+        with self._answers:
+            self._answers.wait_for(lambda: self._listens or self._ended)
+        with contextlib.suppress(GuestError):  # it has ended meanwhile: the next start tells it again
+            self._ask("items", *(f"{_coded(name)} {_coded(value)}" for name, value in items.items()), ".")
+            self._passwords.take(items)
+
+    def _set_password(self, user: str, password: str) -> None:
+        self._ask(f"password {_coded(user)} {_coded(password)}")
+
+    def _ask(self, *lines: str) -> list[str]:
+        """What the guest answers, without the last line.
+
+        :raises GuestError: it refuses, or nobody answers.
+        """
+        with self._asking:
+            if not self._listens or self._ended:
+                raise GuestError(UNSPECIFIED, "The integration services of the guest do not answer.")
+            with self._answers:
+                self._answer = None
+            try:
+                self._port.sendall("".join(f"{line}\n" for line in lines).encode())
+            except OSError as error:
+                raise GuestError(UNSPECIFIED, str(error)) from error
+            deadline = time.monotonic() + ANSWER_TIMEOUT_S
+            with self._answers:
+                self._answers.wait_for(lambda: self._answer is not None or self._ended, deadline - time.monotonic())
+                answer = self._answer
+        if answer is None:
+            raise GuestError(UNSPECIFIED, "The integration services of the guest do not answer.")
+        if answer[-1] != "ok":
+            raise GuestError(UNSPECIFIED, answer[-1].removeprefix("failed "))
+        return answer[:-1]
+
+    def _read(self) -> None:
+        for line in self._incoming():
+            with self._answers:
+                self._lines.append(line)
+                if line == "ok" or line.startswith("failed "):
+                    self._answer, self._lines = self._lines, []
+                    self._listens = True
+                    self._answers.notify_all()
+        with self._answers:
+            self._ended = True
+            self._answers.notify_all()
+
+    def _incoming(self) -> Iterator[str]:
+        with contextlib.suppress(OSError), self._port.makefile("r", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                yield line.rstrip("\r\n")
+
+
+def _coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode() or "="
+
+
+def _text(coded: str) -> str:
+    return "" if coded == "=" else base64.b64decode(coded).decode(errors="replace")
