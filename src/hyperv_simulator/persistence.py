@@ -23,6 +23,8 @@ from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.machines.checkpoints.operations import Checkpoints
+from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, NIC
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, PLANNED_SYSTEM, Machines
@@ -58,6 +60,9 @@ class Kept(Protocol):
 
     @property
     def switches(self) -> Switches: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
 
 class Store:
@@ -113,6 +118,8 @@ class Store:
             self._switches_changed = True
         elif name in (COMPUTER_SYSTEM, PLANNED_SYSTEM):
             self._changed.add(instance.text("Name", "").lower())
+        elif is_checkpoint(instance):
+            self._changed.add(instance.text("VirtualSystemIdentifier").lower())
         elif name.endswith("SettingData"):
             self._changed.add(owner_in(instance.text("InstanceID", "")))
         else:
@@ -148,15 +155,19 @@ class Store:
 
     def _write_machine(self, machine: Machine) -> None:
         repository = self._host.repository
+        checkpoints = self._host.checkpoints
         with repository.lock:
             system = repository.find(machine.reference)
             settings = repository.owned("CIM_SettingData", machine.machine_id, computed=False)
+            taken = [part for item in checkpoints.tree.all(machine.machine_id) for part in checkpoints.tree.parts(item)]
         if system is None:
             return
         document = {
             "state": int(machine.state),
             "system": record_of(system),
             "settings": [record_of(item) for item in settings],
+            "checkpoints": [record_of(item) for item in taken],
+            "last_applied": checkpoints.last_applied.get(machine.machine_id.lower()),
         }
         write_document(self._machines_folder / f"{machine.machine_id.upper()}.json", document)
 
@@ -165,6 +176,7 @@ class Store:
             document = json.loads(path.read_text("utf-8"))
             system = instance_of(document["system"])
             settings = [instance_of(record) for record in document["settings"]]
+            checkpoints = [instance_of(record) for record in document.get("checkpoints", ())]
             state = State(document["state"])
         except (OSError, ValueError, KeyError) as error:
             _LOG.error("%s is left out: %s", path, error)
@@ -179,7 +191,12 @@ class Store:
         for item in settings:
             if item.class_name in (NIC, LEGACY_NIC):
                 self._host.switches.note_mac(item.text("Address", ""))
-        return self._host.machines.adopt(system.text("Name"), settings, system, state), was_on
+        machine = self._host.machines.adopt(system.text("Name"), settings, system, state)
+        for item in checkpoints:
+            self._host.repository.add(item)
+        if document.get("last_applied"):
+            self._host.checkpoints.last_applied[machine.machine_id.lower()] = document["last_applied"]
+        return machine, was_on
 
     def _start(self, machine: Machine) -> None:
         try:

@@ -258,6 +258,13 @@ class Machine:
             else:
                 guest.switch_disks(changed, state_file)
 
+    def show_work(self, status: int = 0, description: str = "") -> None:
+        """Shows what goes on in the background, as the second OperationalStatus; nothing any more without a status."""
+        if self._host.repository.find(self.reference) is None:
+            return
+        work = ([2, status], [_NORMAL, description]) if status else ([2], [_NORMAL])
+        self._show({"OperationalStatus": list(work[0]), "StatusDescriptions": list(work[1])})
+
     def rest_as(self, state: State) -> None:
         """A checkpoint has been applied to a machine that is off or saved: it is what the checkpoint says."""
         with self.lock:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
+from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
+from hyperv_simulator.machines.checkpoints.operations import Checkpoints
+from hyperv_simulator.machines.checkpoints.settings import checkpoint_changes
 from hyperv_simulator.machines.device_kinds import MEMORY, PROCESSOR, SERIAL_PORT
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
@@ -55,6 +58,7 @@ class VirtualSystemManagementProvider(Provider):
         service_settings: ServiceSettings,
         planned_systems: PlannedSystems,
         exports: ExportMethods,
+        checkpoints: Checkpoints,
     ) -> None:
         self._repository = repository
         self._machines = machines
@@ -67,6 +71,7 @@ class VirtualSystemManagementProvider(Provider):
         self._service_settings = service_settings
         self._planned_systems = planned_systems
         self._exports = exports
+        self._checkpoints = checkpoints
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -104,6 +109,7 @@ class VirtualSystemManagementProvider(Provider):
         machine.claim()  # documented precondition: off or saved (hyperv-ops 1)
 
         def destroy(_: JobControl) -> None:
+            self._checkpoints.delete_all(machine)
             self._machines.destroy(machine)
 
         return self._start(call, _DESTROYING, destroy, machine, on_failure=machine.unclaim)
@@ -112,7 +118,11 @@ class VirtualSystemManagementProvider(Provider):
         machine: Machine | None = None
         try:
             given = call.embedded("SystemSettings", VSSD)
-            machine = self._machines.of(CimReference(VSSD, {"InstanceID": self._id_in(given)}))
+            reference = CimReference(VSSD, {"InstanceID": self._id_in(given)})
+            checkpoint = self._checkpoints.tree.find(reference)
+            if checkpoint is not None:
+                return self._modify_checkpoint(call, checkpoint, given)
+            machine = self._machines.of(reference)
             changes = self._system_settings.checked(machine, given)
         except OperationFailed as failure:
             return job_started(self._jobs.failed(_MODIFYING_SYSTEM, failure, user=call.caller.user))
@@ -121,6 +131,17 @@ class VirtualSystemManagementProvider(Provider):
         def modify(_: JobControl) -> None:
             with changed.lock:
                 self._system_settings.apply(changed, changes)
+
+        return self._start(call, _MODIFYING_SYSTEM, modify, machine)
+
+    def _modify_checkpoint(self, call: Call, checkpoint: CimInstance, given: CimInstance) -> Outputs:
+        changes = checkpoint_changes(checkpoint, given)
+        machine = self._machines.of(
+            CimReference(VSSD, {"InstanceID": ids.settings_id(checkpoint.text("VirtualSystemIdentifier"))})
+        )
+
+        def modify(_: JobControl) -> None:
+            self._repository.change(self._repository.reference_of(checkpoint), changes)
 
         return self._start(call, _MODIFYING_SYSTEM, modify, machine)
 
@@ -252,8 +273,9 @@ class VirtualSystemManagementProvider(Provider):
     def _cloned(source: CimInstance, given: CimInstance) -> CimInstance:
         """ReferenceConfiguration: what the caller does not say is taken from there, identity excepted."""
         own = (
-            "InstanceID", "VirtualSystemIdentifier", "ConfigurationID", "ConfigurationFile", "CreationTime", "BIOSGUID",
-            "SuspendDataRoot", "GuestStateFile", "BootSourceOrder", "Caption", "Description",
+            "InstanceID", "VirtualSystemIdentifier", "VirtualSystemType", "ConfigurationID", "ConfigurationFile",
+            "CreationTime", "BIOSGUID", "SuspendDataRoot", "GuestStateFile", "BootSourceOrder", "Caption",
+            "Description", "Parent", "IsSaved", "IsAutomaticSnapshot",
         )  # fmt: skip
         values: dict[str, CimValue] = {name: value for name, value in source.items() if name not in own}
         values |= dict(given.items())

@@ -34,6 +34,10 @@ class Client:
         return self.service_reference("Msvm_ImageManagementService")
 
     @property
+    def snapshots(self) -> CimReference:
+        return self.service_reference("Msvm_VirtualSystemSnapshotService")
+
+    @property
     def switching(self) -> CimReference:
         return self.service_reference("Msvm_VirtualEthernetSwitchManagementService")
 
