@@ -22,7 +22,7 @@ from types import TracebackType
 
 from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config.host import HostConfig
-from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.fault_rules import FaultRule, FaultRules
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.power import PowerAction
 from hyperv_simulator.request_log import RequestLog
@@ -105,6 +105,7 @@ class SimulatedHost:
             self._stopping.clear()
             try:
                 self._start()
+                self.fill_disk(full=False)
             except BaseException:
                 self._stop()
                 raise
@@ -182,6 +183,15 @@ class SimulatedHost:
         """Says that nothing more fits on the volumes, or that it does again. Only while the host runs."""
         self.inside.disks.folder.full = full
 
+    def _befall(self, rule: FaultRule) -> None:
+        """What a fault rule does to the host as a whole; the rules for one request are not for here."""
+        if rule.effect == "reboot":
+            self.reboot()
+        elif rule.effect == "time-jump":
+            self.jump_clock(rule.jump_s)
+        elif rule.effect == "disk-full":
+            self.fill_disk()
+
     def drop_connections(self) -> None:
         """Cuts every WinRM connection, as a restart of that service does."""
         if self._winrm is not None:
@@ -231,6 +241,7 @@ class SimulatedHost:
             requests=self.requests,
             quotas=config.quotas,
             pause=self._stopping.wait,
+            befall=self._befall,
         )
         certificate = self._authority.certificate_for(config.name, config.address, self.folder / "tls")
         try:

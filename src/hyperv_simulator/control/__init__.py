@@ -10,7 +10,7 @@ JSON object a line and gets one JSON object a line, in the same order:
 request                                                               result
 ====================================================================  =================================================
 ``{"command": "state"}``                                              a list of hosts: name, address, version, requests,
-                                                                      machines, disk_full, faults
+                                                                      faults, running, machines, disk_full
 ``{"command": "faults"}``                                             a list of rules: host, number, seen, rule
 ``{"command": "add-fault", "rule": {"effect": "reboot"}}``            a list of host and number
 ``{"command": "remove-fault", "number": 3}``                          how many were taken away

@@ -39,15 +39,24 @@ def _state(hosts: Sequence[SimulatedHost], _: Mapping[str, Any]) -> list[dict[st
             "address": host.config.address,
             "version": host.config.version,
             "requests": len(host.requests),
-            "machines": [
-                {"id": each.machine_id, "name": each.reader.system.text("ElementName", ""), "state": each.state.name}
-                for each in host.inside.machines.all()
-            ],
-            "disk_full": host.inside.disks.folder.full,
             "faults": _rules_of(host),
+            **_inside_of(host),
         }
         for host in hosts
     ]
+
+
+def _inside_of(host: SimulatedHost) -> dict[str, Any]:
+    """What there is of a host only while it runs."""
+    try:
+        inside = host.inside
+    except RuntimeError:
+        return {"running": False}
+    machines = [
+        {"id": each.machine_id, "name": each.reader.system.text("ElementName", ""), "state": each.state.name}
+        for each in inside.machines.all()
+    ]
+    return {"running": True, "machines": machines, "disk_full": inside.disks.folder.full}
 
 
 def _faults(hosts: Sequence[SimulatedHost], _: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -121,5 +130,7 @@ _COMMANDS: Mapping[str, Callable[[Sequence[SimulatedHost], Mapping[str, Any]], A
     "add-fault": _add_fault,
     "remove-fault": _remove_fault,
     "clear-faults": _clear_faults,
+    "reboot": _reboot,
+    "jump-clock": _jump_clock,
     "fill-disk": _fill_disk,
 }

@@ -53,7 +53,7 @@ class Surroundings:
         config = facts.config
         subsystem.populate(repository, facts.name, facts.version.version)
         self.volumes = volumes_of(facts, folder)
-        Volumes(repository, facts, self.volumes)
+        Volumes(repository, facts, self.volumes, folder)
         self._policies = SanPolicies(repository, system.registry)
         self.disks = Disks(repository, facts, self._policies)
         domain = f".{config.domain.lower()}" if config.domain else ""

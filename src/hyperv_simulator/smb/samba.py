@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -84,6 +85,18 @@ valid users = {account}
 admin users = {account}
 create mask = 0644
 directory mask = 0755
+dfree command = {free}
+"""
+
+# Size and free space of the volume in KiB, as the host tells them over CIM (``storage.paths``). smbd takes 0 for "not
+# known" and makes 1 MiB of it, so nothing is 1 KiB.
+_FREE = """\
+#!/bin/sh
+left=$(({total} - $(du -skx {folder} | cut -f1)))
+below=$(df -Pk {folder} | awk 'NR == 2 {{ print $4 }}')
+[ "$below" -lt "$left" ] && left=$below
+if [ "$left" -lt 1 ] || [ -e {full} ]; then left=1; fi
+echo "{total} $left 1024"
 """
 
 
@@ -162,12 +175,26 @@ class SambaServer:
             log=self._log,
             pipes=self._pipes.folder.parent,
         )
-        shares = {f"{drive}$": self._folder.to_local(f"{drive}:\\") for drive in self._folder.drives}
-        shares["ADMIN$"] = self._folder.to_local(r"C:\Windows")
-        text += "".join(_SHARE.format(share=share, path=path, account="root") for share, path in shares.items())
+        shares = {f"{drive}$": f"{drive}:\\" for drive in self._folder.drives}
+        shares["ADMIN$"] = r"C:\Windows"
+        for share, path in shares.items():
+            local, free = self._folder.to_local(path), self._write_free_space_script(run, path[0])
+            text += _SHARE.format(share=share, path=local, account="root", free=free)
         configuration = run / "smb.conf"
         configuration.write_text(text)
         return configuration
+
+    def _write_free_space_script(self, run: Path, drive: str) -> Path:
+        script = run / f"free-{drive}"
+        script.write_text(
+            _FREE.format(
+                total=self._folder.total_bytes(drive) // 1024,
+                folder=shlex.quote(str(self._folder.to_local(f"{drive}:\\"))),
+                full=shlex.quote(str(self._folder.full_marker)),
+            )
+        )
+        script.chmod(0o700)
+        return script
 
     def _add_account(self, configuration: Path) -> None:
         password = self._config.password.encode()

@@ -116,7 +116,8 @@ class HostFolder:
         drives: Mapping[str, int] | None = None,
     ) -> None:
         self.root = root
-        self.full = False  # nothing new fits, whatever the files leave
+        # While it is there, nothing new fits, whatever the files leave; a file, because smbd's script asks as well.
+        self.full_marker = root / "full"
         self._capacity_bytes = {"C": capacity_bytes, **(drives or {})}
         self._host_names = frozenset(name.lower() for name in host_names)
         for path in FRESH_FOLDERS:
@@ -199,7 +200,23 @@ class HostFolder:
     def free_bytes(self, drive: str = "C") -> int:
         """What the volume's files leave of its size; never more than the real disk below has."""
         volume = self.local_of(WindowsPath(drive[0].upper(), ()))
-        return 0 if self.full else free_bytes(volume, self.total_bytes(drive))
+        return self.free_in(volume, self.total_bytes(drive))
+
+    def free_in(self, folder: Path, capacity_bytes: int) -> int:
+        """What is left of a volume of that size whose files are in that folder."""
+        return 0 if self.full else free_bytes(folder, capacity_bytes)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing new fits."""
+        return self.full_marker.exists()
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        if full:
+            self.full_marker.touch()
+        else:
+            self.full_marker.unlink(missing_ok=True)
 
 
 def free_bytes(folder: Path, capacity_bytes: int) -> int:

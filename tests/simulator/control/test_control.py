@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compute_hyperv.cim.errors import AccessDenied
+from compute_hyperv.cim.errors import AccessDenied, Unreachable
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.wql import select
 from hyperv_simulator.cli import main
@@ -62,7 +62,7 @@ def test_only_its_user_may_open_the_socket(simulator: tuple[Simulator, Path]) ->
 def test_state_tells_what_runs(control: Control, host: SimulatedHost) -> None:
     first, second = control.ask("state")
     assert (first["name"], first["address"], first["version"]) == ("HVA", host.config.address, "2022")
-    assert first["machines"] == []
+    assert (first["running"], first["machines"], first["disk_full"]) == (True, [], False)
     assert second["name"] == "HVB"
     assert control.ask("state", host="hvb") == [second]
 
@@ -85,6 +85,32 @@ def test_rules_for_all_hosts_are_cleared_on_all(control: Control) -> None:
     assert [each["host"] for each in control.ask("faults")] == ["HVA", "HVB"]
     control.ask("clear-faults")
     assert control.ask("faults") == []
+
+
+def test_a_restarting_host_is_away_and_comes_back(control: Control, host: SimulatedHost) -> None:
+    control.ask("add-fault", host="HVA", rule={"effect": "reboot", "class_name": "Msvm_ComputerSystem"})
+    with pytest.raises(Unreachable):
+        listed(host)
+    host.join_restart()
+    assert listed(host) == 1
+    control.ask("reboot", host="HVA")
+    host.join_restart()
+    assert control.ask("state", host="HVA")[0]["running"]
+
+
+def test_the_clock_jumps_by_command_and_by_rule(control: Control, host: SimulatedHost) -> None:
+    session = CimSession(endpoint_of(host))
+    clock = select("Win32_UTCTime", ["Year"])
+
+    def year() -> int:
+        return session.query(clock, namespace="root/cimv2")[0].integer("Year")
+
+    now, two_years = year(), 2 * 366 * 86400
+    control.ask("jump-clock", host="HVA", seconds=two_years)
+    assert year() > now
+    control.ask("add-fault", host="HVA", rule={"effect": "time-jump", "jump_s": -two_years})
+    assert year() == now
+    session.close()
 
 
 def test_a_full_disk_has_no_room_until_it_is_said_to_have_some(control: Control, host: SimulatedHost) -> None:

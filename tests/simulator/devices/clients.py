@@ -55,6 +55,9 @@ class FileClient:
     def names(self, path: str) -> list[str]:
         return sorted(smbclient.listdir(self.path(path), connection_cache=self._cache))
 
+    def free_bytes(self, share: str) -> int:
+        return int(smbclient.stat_volume(self.path(share), connection_cache=self._cache).caller_available_size)
+
     def copy_on_host(self, source: str, target: str) -> None:
         smbclient.copyfile(self.path(source), self.path(target), connection_cache=self._cache)
 

@@ -33,6 +33,19 @@ def test_the_shares_are_those_of_windows(files: FileClient) -> None:
         files.names("D$")
 
 
+def test_free_space_is_what_the_files_leave_of_the_volume_and_nothing_when_it_is_full(
+    files: FileClient, module_folder: HostFolder
+) -> None:
+    block = 4096  # du's and the file system's rounding
+    assert abs(files.free_bytes("C$") - module_folder.free_bytes("C")) <= 1024 * block
+    module_folder.full = True
+    try:
+        assert files.free_bytes("ADMIN$") <= 1024
+    finally:
+        module_folder.full = False
+    assert files.free_bytes("C$") > 0
+
+
 def test_a_copy_is_made_by_the_host(files: FileClient, module_folder: HostFolder) -> None:
     content = bytes(range(256)) * 4096
     module_folder.to_local(r"C:\source.bin").write_bytes(content)

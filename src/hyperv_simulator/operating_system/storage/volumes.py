@@ -18,7 +18,7 @@ from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.operating_system.storage.names import STORAGE, object_id
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
-from hyperv_simulator.storage.paths import HostFolder, free_bytes
+from hyperv_simulator.storage.paths import HostFolder
 
 CIMV2 = "root/cimv2"
 GIB = 1024**3
@@ -83,8 +83,11 @@ def _guid(owner: str, mount: str) -> str:
 class Volumes:
     """Puts the volumes in, and their free space at every read."""
 
-    def __init__(self, repository: Repository, facts: HostFacts, volumes: tuple[Volume, ...]) -> None:
+    def __init__(
+        self, repository: Repository, facts: HostFacts, volumes: tuple[Volume, ...], folder: HostFolder
+    ) -> None:
         self._repository = repository
+        self._folder = folder
         self._host = facts.name
         self._by_path = {volume.path: volume for volume in volumes}
         self._by_letter = {f"{volume.letter}:": volume for volume in volumes if volume.letter}
@@ -100,7 +103,7 @@ class Volumes:
     def _free(self, item: CimInstance, name: str) -> Mapping[str, CimValue]:
         path = item.text("Path", "") or item.text("DeviceID", "")
         volume = self._by_letter.get(path) or self._by_path[path]
-        return {name: free_bytes(volume.folder, volume.size)}
+        return {name: self._folder.free_in(volume.folder, volume.size)}
 
     def _add(self, class_name: str, values: dict[str, CimValue], namespace: str) -> None:
         self._repository.add(new_instance(self._repository.catalogue, class_name, values, namespace))
