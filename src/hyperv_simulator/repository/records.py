@@ -1,7 +1,6 @@
 """Instances as JSON: what is written to files and read back.
 
-What JSON lacks (dates, bytes) is an object with one key that names the type. References and embedded instances are not
-kept: nothing that is stored in settings holds them.
+What JSON lacks (dates, bytes, references, embedded instances) is an object with one key that names the type.
 """
 
 from __future__ import annotations
@@ -12,16 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from compute_hyperv.cim.datetimes import from_cim, to_cim
-from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
+from compute_hyperv.cim.paths import format_path, parse_path
+from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimScalar, CimValue
 
 
 def record_of(instance: CimInstance) -> dict[str, Any]:
-    return {"class": instance.class_name, "properties": {name: _plain(value) for name, value in instance.items()}}
+    """NULLs are left out."""
+    properties = {name: _plain(value) for name, value in instance.items() if value is not None}
+    return {"class": instance.class_name, "properties": properties}
 
 
-def instance_of(record: Mapping[str, Any]) -> CimInstance:
+def instance_of(record: Mapping[str, Any], namespace: str = DEFAULT_NAMESPACE) -> CimInstance:
     """:raises KeyError: it is no record."""
-    return CimInstance(record["class"], {name: _value(plain) for name, plain in record["properties"].items()})
+    properties = {name: _value(plain) for name, plain in record["properties"].items()}
+    return CimInstance(record["class"], properties, namespace)
 
 
 def _plain(value: CimValue) -> Any:
@@ -31,8 +34,10 @@ def _plain(value: CimValue) -> Any:
         return {"cim": to_cim(value)}
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, CimReference | CimInstance):
-        raise TypeError(f"{value!r} is not kept")
+    if isinstance(value, CimReference):
+        return {"path": format_path(value)}
+    if isinstance(value, CimInstance):
+        return {"instance": record_of(value), "namespace": value.namespace}
     return value
 
 
@@ -41,6 +46,16 @@ def _value(plain: Any) -> CimValue:
         items: list[CimScalar] = [_value(item) for item in plain]  # type: ignore[misc]  # arrays hold scalars
         return items
     if isinstance(plain, dict):
-        return from_cim(plain["cim"]) if "cim" in plain else base64.b64decode(plain["base64"])
+        return _typed(plain)
     value: CimValue = plain
     return value
+
+
+def _typed(plain: Mapping[str, Any]) -> CimValue:
+    if "cim" in plain:
+        return from_cim(plain["cim"])
+    if "path" in plain:
+        return parse_path(plain["path"])
+    if "instance" in plain:
+        return instance_of(plain["instance"], plain["namespace"])
+    return base64.b64decode(plain["base64"])
