@@ -6,27 +6,57 @@ What lives here and only here: which of these parts is given which. ``assembly``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
+from hyperv_simulator.associations.metrics import MetricAssociations
 from hyperv_simulator.associations.security import SecurityAssociations
+from hyperv_simulator.associations.services import ServiceAssociations
 from hyperv_simulator.associations.walks import Walks
+from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.instances import service_data
 from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.security import SecurityDevices
+from hyperv_simulator.metering import definitions
+from hyperv_simulator.metering.measurements import Measurements, seconds_of_process
+from hyperv_simulator.metering.meters import Meters
+from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ
+from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.providers.base import Provider
+from hyperv_simulator.providers.metric_service import MetricProvider
+from hyperv_simulator.providers.replication_service import ReplicationProvider, refuse_replica_server
 from hyperv_simulator.providers.security_service import SecurityProvider
+from hyperv_simulator.providers.service_settings import ServiceKind, ServiceSettings
 from hyperv_simulator.repository.associations import Association
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.storage.vhd import DiskStore
 
 
 class ServiceHost(Protocol):
     """What the services need of their host."""
 
     @property
+    def config(self) -> HostConfig: ...
+
+    @property
+    def host_name(self) -> str: ...
+
+    @property
+    def state_folder(self) -> Path: ...
+
+    @property
     def repository(self) -> Repository: ...
 
     @property
     def machines(self) -> Machines: ...
+
+    @property
+    def memory(self) -> HostMemory: ...
+
+    @property
+    def disks(self) -> DiskStore: ...
 
     @property
     def jobs(self) -> Jobs: ...
@@ -37,11 +67,32 @@ class FurtherServices:
 
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
-        SecurityDevices(host.repository, host.machines)
+        self._kept = KeptState(host.state_folder / "services.json")
+        repository = host.repository
+        service_data.populate(repository, host.host_name)
+        definitions.populate(repository)
+        measured = {"processor_seconds": seconds_of_process} if host.config.guests == "qemu" else {}
+        measurements = Measurements(host.disks, PROCESSOR_MHZ, **measured)
+        self.meters = Meters(repository, host.machines, host.memory, measurements, self._kept)
+        SecurityDevices(repository, host.machines)
 
     def providers(self) -> Iterator[Provider]:
         repository, machines, jobs = self._host.repository, self._host.machines, self._host.jobs
         yield SecurityProvider(repository, machines, jobs)
+        yield MetricProvider(
+            repository,
+            self.meters,
+            self._settings(ServiceKind("Msvm_MetricService", service_data.METRIC_SETTINGS)),
+        )
+        replication = ServiceKind(
+            "Msvm_ReplicationService", service_data.REPLICATION_SETTINGS, tail="HVR", check=refuse_replica_server
+        )
+        yield ReplicationProvider(repository, machines, jobs, self._settings(replication))
 
     def associations(self, walks: Walks) -> Iterator[Association]:
         yield from SecurityAssociations(walks).rows()
+        yield from MetricAssociations(walks.repository, self.meters).rows()
+        yield from ServiceAssociations(walks).rows()
+
+    def _settings(self, kind: ServiceKind) -> ServiceSettings:
+        return ServiceSettings(self._host.repository, self._host.jobs, self._host.host_name, kind, self._kept)

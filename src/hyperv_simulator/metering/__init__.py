@@ -1,0 +1,1 @@
+"""What Hyper-V measures of machines: which metrics there are, for which elements they are on, and their values."""
