@@ -9,32 +9,28 @@ instance of it, it is empty; else the provider says that it is not capable (0x80
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from compute_hyperv.cim.errors import CimError, NotFound
 from compute_hyperv.cim.paths import format_path, parse_path, relative_path
 from compute_hyperv.cim.schema import CimClass
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import wql
-from hyperv_simulator.providers.base import Call, Caller, Provider
+from hyperv_simulator.providers.base import Call, Caller, Provider, Remover, Writer
 from hyperv_simulator.repository import wmi_faults
 from hyperv_simulator.repository.associations import Associations
+from hyperv_simulator.repository.emptiness import may_be_empty
 from hyperv_simulator.repository.instances import Repository, owner_in
 from hyperv_simulator.wql.tree import And, Comparison, Condition, Like
 
 __all__ = ["Caller", "CimService"]
 
 
-class Writer(Protocol):
-    """Takes Put, Create and Delete for one class."""
-
-    def put(self, before: CimInstance, changes: CimInstance) -> None: ...
-
-
 class CimService:
     """See the rules above. Safe for threads.
 
     :param before_reading: called before every request, to forget what has become old (jobs).
+    :param is_silent: whether the service behind a namespace is stopped: its classes are there then, and have no
+        instances (clients see nothing, or "not found", while vmms is stopped).
     """
 
     def __init__(
@@ -44,15 +40,15 @@ class CimService:
         providers: Sequence[Provider],
         *,
         host_name: str,
-        writers: Mapping[str, Writer] | None = None,
         before_reading: Iterable[Callable[[], None]] = (),
+        is_silent: Callable[[str], bool] = lambda _namespace: False,
     ) -> None:
         self._repository = repository
         self._associations = associations
         self._providers = {(item.namespace.lower(), item.class_name.lower()): item for item in providers}
-        self._writers = {name.lower(): writer for name, writer in (writers or {}).items()}
         self._host_name = host_name
         self._housekeeping = tuple(before_reading)
+        self._is_silent = is_silent
 
     # Reading
 
@@ -60,7 +56,7 @@ class CimService:
         """One instance. A part of its keys is enough where it identifies one (wsman-cim 6)."""
         self._tidy()
         cls = self._class_at(ref)
-        if cls.association:
+        if cls.association and not self._is_silent(ref.namespace):
             return self._get_association(ref)
         return self._repository.finished(self._lookup(ref, cls))
 
@@ -68,6 +64,8 @@ class CimService:
         """All instances of a class and of those derived from it."""
         self._tidy()
         cls = self._class_at(CimReference(class_name, {}, namespace))
+        if self._is_silent(namespace):
+            return []
         if cls.association:
             return self._links(cls)
         self._check_served(cls)
@@ -129,8 +127,8 @@ class CimService:
         """Changes an instance directly; Hyper-V's own classes are changed by methods and refuse it."""
         cls = self._class_at(ref)
         before = self._lookup(ref, cls)
-        writer = self._writers.get(cls.name.lower())
-        if writer is None:
+        writer = self._provider(cls)
+        if not isinstance(writer, Writer):
             raise wmi_faults.not_capable(f"writing {cls.name}")
         writer.put(before, instance)
 
@@ -140,10 +138,13 @@ class CimService:
         raise wmi_faults.not_capable(f"creating {instance.class_name}")
 
     def delete(self, ref: CimReference) -> None:
-        """As ``create``."""
+        """Takes an instance away, where the class lets clients do that."""
         cls = self._class_at(ref)
-        self._lookup(ref, cls)
-        raise wmi_faults.not_capable(f"deleting {ref.class_name}")
+        instance = self._lookup(ref, cls)
+        remover = self._provider(cls)
+        if not isinstance(remover, Remover):
+            raise wmi_faults.not_capable(f"deleting {ref.class_name}")
+        remover.delete(instance)
 
     # Inside: classes
 
@@ -161,10 +162,12 @@ class CimService:
             raise wmi_faults.class_not_found(ref.namespace, ref.class_name) from None
 
     def _check_served(self, cls: CimClass) -> None:
-        if not self._repository.has_instances_of(cls.namespace, cls.name) and not _may_be_empty(cls):
+        if not self._repository.has_instances_of(cls.namespace, cls.name) and not may_be_empty(cls):
             raise wmi_faults.not_capable(cls.name)
 
     def _lookup(self, ref: CimReference, cls: CimClass) -> CimInstance:
+        if self._is_silent(ref.namespace):
+            raise wmi_faults.not_found(ref)
         self._check_served(cls)
         if not ref.keys and cls.keys:
             raise wmi_faults.insufficient_selectors(ref)
@@ -195,6 +198,8 @@ class CimService:
         except NotFound:
             raise wmi_faults.invalid_class_in_query(text, query.class_name) from None
         self._check_properties(cls, text, query)
+        if self._is_silent(namespace):
+            return []
         if cls.association:
             judge = self._judge(query.where, text)
             return [self._shown(item, query) for item in self._links(cls) if judge(item)]
@@ -296,7 +301,7 @@ class CimService:
         return [self._repository.finished(item) for item in found]
 
     def _links(self, cls: CimClass) -> list[CimInstance]:
-        if not self._associations.knows(cls) and not _may_be_empty(cls):
+        if not self._associations.knows(cls) and not may_be_empty(cls):
             raise wmi_faults.not_capable(cls.name)
         return self._associations.all(cls)
 
@@ -340,17 +345,3 @@ def _owner_named(where: Condition | None, cls: CimClass) -> str:
 
 
 _NAMED_BY_GUID = ("CreationClassName", "Name")  # the keys of machines and switches
-
-# Bases of the catalogue that no provider serves in an empty host, and classes of things that a host may simply not
-# have.
-_MAY_BE_EMPTY_PREFIXES = ("Msvm_", "CIM_", "Win32_", "MSFT_")
-
-
-def _may_be_empty(cls: CimClass) -> bool:
-    """Whether a real host can have no instance: of devices and jobs yes, of services and capabilities no."""
-    if cls.abstract:
-        return True
-    never_empty = ("CIM_Service", "CIM_Capabilities", "CIM_OperatingSystem", "CIM_ComputerSystem")
-    if any(cls.is_a(name) for name in never_empty):
-        return False
-    return cls.name.startswith(_MAY_BE_EMPTY_PREFIXES) and cls.namespace.lower() == "root/virtualization/v2"

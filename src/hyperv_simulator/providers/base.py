@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from compute_hyperv.cim.values import DEFAULT_NAMESPACE, CimInstance, CimReference, CimValue
 from hyperv_simulator.machines.embedded import read_embedded
@@ -150,6 +150,20 @@ class Provider(ABC):
                 except Refused as refusal:
                     return {"ReturnValue": refusal.code}
         return None
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A provider whose instances clients may change by Put."""
+
+    def put(self, before: CimInstance, changes: CimInstance) -> None: ...
+
+
+@runtime_checkable
+class Remover(Protocol):
+    """A provider whose instances clients may take away by Delete."""
+
+    def delete(self, instance: CimInstance) -> None: ...
 
 
 def done(**outputs: CimValue) -> Outputs:

@@ -105,6 +105,9 @@ class Disks:
     def _visible(self) -> dict[tuple[int, int], SeenDisk]:
         system = DiskConfig(0, self._facts.config.disk_gb, model="System Disk", offline=False, partition_style="gpt")
         configured = {disk.number: disk for disk in self._facts.config.disk}
+        for volume in self._facts.config.volume:  # what has a volume is online, and so is the disk of C:
+            if volume.disk in configured:
+                configured[volume.disk] = replace(configured[volume.disk], offline=False, partition_style="gpt")
         configured[0] = replace(configured.get(0, system), offline=False, partition_style="gpt")
         ways = [SeenDisk(disk, disk.number, session) for disk in configured.values() for session in self._ways(disk)]
         wanted: dict[tuple[int, int], SeenDisk] = {}

@@ -50,8 +50,8 @@ class FibreChannel:
             yield (
                 "MSFC_FibrePortNPIVAttributes",
                 {
-                    "WWPN": list(bytes.fromhex(port.wwpn)),
-                    "WWNN": list(bytes.fromhex(port.wwnn)),
+                    "WWPN": bytes.fromhex(port.wwpn),
+                    "WWNN": bytes.fromhex(port.wwnn),
                     "NumberVirtualPorts": 0,
                     "VirtualPorts": [],
                 },
@@ -72,7 +72,7 @@ class FibreChannel:
         return {
             "UniqueAdapterId": number + 1,
             "HBAStatus": 0,
-            "NodeWWN": list(bytes.fromhex(port.wwnn)),
+            "NodeWWN": bytes.fromhex(port.wwnn),
             "VendorSpecificID": 0,
             "NumberOfPorts": 1,
             "Manufacturer": port.manufacturer,
@@ -90,9 +90,9 @@ class FibreChannel:
 
     def _attributes(self, port: FcHbaConfig) -> CimInstance:
         values: dict[str, CimValue] = {
-            "NodeWWN": list(bytes.fromhex(port.wwnn)),
-            "PortWWN": list(bytes.fromhex(port.wwpn)),
-            "FabricName": list(bytes.fromhex(port.fabric_wwn)) if port.state == "online" else [0] * 8,
+            "NodeWWN": bytes.fromhex(port.wwnn),
+            "PortWWN": bytes.fromhex(port.wwpn),
+            "FabricName": bytes.fromhex(port.fabric_wwn) if port.state == "online" else bytes(8),
             "PortFcId": 0x010100 if port.state == "online" else 0,
             "PortType": _N_PORT if port.state == "online" else 1,
             "PortState": _STATES[port.state][0],
