@@ -162,6 +162,8 @@ class GuestDisks:
             node: BlockDevice = {"driver": "raw", "read-only": True, "file": _file_node(local, read_only=True)}
             return GuestDisk(path, node, self._holds.take(shared=[local]), None, scratch)
         chain = read_chain(self._folder, path)
+        if chain[0].disk.logical_sector != 512:
+            raise DiskError(errors.NOT_SUPPORTED, path, "QEMU reads no disks with 4096-byte logical sectors")
         hold = self._hold_chain(chain, read_only=read_only)
         try:
             for layer in chain:
@@ -200,7 +202,8 @@ class GuestDisks:
         """
         chain = read_chain(self._folder, path)
         hold = self._hold_chain(chain, read_only=False)
-        assert disk.branch is not None, "branch comes first"
+        if disk.branch is None:
+            raise ValueError("branch comes first")
         disk.go_on(path, hold, self._attach(chain[0], disk.branch))
 
     def _attach(self, layer: Layer, scratch: Path) -> Overlay:

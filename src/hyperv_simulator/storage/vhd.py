@@ -5,9 +5,9 @@ VHDX files, differencing ones too, so that whatever is copied out over SMB opens
 what it writes to a differencing disk is kept in an overlay that QEMU understands (`guest_disks`); it is put into the
 differencing file when the machine stops. Until then the file holds the state at the machine's start.
 
-Not done, and said so by the error: disks with 4096-byte logical sectors (QEMU reads none), growing a disk that a
-machine uses, shrinking. `compact` checks and leaves the file as it is: freed blocks are only found with a look into the
-guest's file system.
+Not done, and said so by the error: growing a disk that a machine uses; disks with 4096-byte logical sectors are made
+and changed, but QEMU reads none, so they are neither converted nor put into a guest. `compact` drops blocks of zeros;
+what a guest's file system has freed without zeroing it stays.
 """
 
 from __future__ import annotations
@@ -21,12 +21,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hyperv_simulator.storage import errors, qemu_img, vhd_format, vhdx
+from hyperv_simulator.storage import errors, qemu_img, space, vhd_format, vhdx
+from hyperv_simulator.storage.copying import copy_file
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.guest_disks import BlockDevice, GuestDisk, GuestDisks
 from hyperv_simulator.storage.holds import Hold, Holds
-from hyperv_simulator.storage.layers import Layer, locator_for, parent_path, read_chain, read_layer, writable
+from hyperv_simulator.storage.layers import (
+    Layer,
+    locator_for,
+    parent_path,
+    parse_disk,
+    read_chain,
+    read_layer,
+    writable,
+)
+from hyperv_simulator.storage.partitions import smallest_size
 from hyperv_simulator.storage.paths import HostFolder
+from hyperv_simulator.storage.vhd_format import Vhd
 from hyperv_simulator.storage.vhdx_format import MAX_VIRTUAL_SIZE, MIB
 
 DiskKind = Literal["fixed", "dynamic", "differencing"]
@@ -105,9 +116,9 @@ class DiskStore:
             return
         if parent_path:
             raise DiskError(errors.INVALID_PARAMETER, path, "ParentPath is for differencing disks")
-        if logical_sector not in (0, 512):
-            raise DiskError(errors.NOT_SUPPORTED, path, "the simulator has disks with 512-byte logical sectors only")
-        if size_bytes % 512 or not MIN_SIZE <= size_bytes <= MAX_SIZE[format]:
+        logical_sector, physical_sector = logical_sector or 512, physical_sector or 4096
+        _check_sectors(path, format, logical_sector, physical_sector)
+        if size_bytes % logical_sector or not MIN_SIZE <= size_bytes <= MAX_SIZE[format]:
             raise DiskError(errors.VHD_INVALID_SIZE, path, f"{size_bytes} bytes")
         with self._new_file(path) as fd:
             if format == "vhd":
@@ -117,8 +128,8 @@ class DiskStore:
                     fd,
                     virtual_size=size_bytes,
                     block_size=_block_size(path, block_size or VHDX_BLOCK_SIZE[kind]),
-                    logical_sector=512,
-                    physical_sector=physical_sector or 4096,
+                    logical_sector=logical_sector,
+                    physical_sector=physical_sector,
                     fixed=kind == "fixed",
                 )
 
@@ -165,21 +176,31 @@ class DiskStore:
             in_use=self._holds.in_use(layer.local),
         )
 
-    def resize(self, path: str, size_bytes: int) -> None:
-        """Grow; the same size is fine.
+    def smallest_size(self, path: str) -> int:
+        """Bytes to which the disk can be shrunk.
 
-        :raises DiskError: VHD_RESIZE_WOULD_TRUNCATE for a smaller size, VHD_INVALID_TYPE for a differencing VHD,
-            SHARING_VIOLATION while in use.
+        :raises DiskError: as `info`; the chain is broken.
+        """
+        return smallest_size(read_chain(self.folder, path))
+
+    def resize(self, path: str, size_bytes: int) -> None:
+        """Grow or shrink; the same size is fine.
+
+        :raises DiskError: VHD_RESIZE_WOULD_TRUNCATE for a size below `smallest_size`, VHD_INVALID_TYPE for a
+            differencing VHD and a VHD that shall shrink, SHARING_VIOLATION while in use.
         """
         with self._exclusive(path) as chain:
             layer = chain[0]
-            if size_bytes < layer.disk.virtual_size:
-                raise DiskError(errors.VHD_RESIZE_WOULD_TRUNCATE, path)
-            if size_bytes % 512 or size_bytes > MAX_SIZE[layer.format]:
+            if size_bytes % layer.disk.logical_sector or not MIN_SIZE <= size_bytes <= MAX_SIZE[layer.format]:
                 raise DiskError(errors.VHD_INVALID_SIZE, path, f"{size_bytes} bytes")
             if size_bytes > layer.disk.virtual_size:
                 with writable(layer) as disk:
                     disk.grow(size_bytes)
+            elif size_bytes < layer.disk.virtual_size:
+                if size_bytes < smallest_size(chain):
+                    raise DiskError(errors.VHD_RESIZE_WOULD_TRUNCATE, path)
+                with self._replacing(layer) as disk:
+                    space.shrink(disk, size_bytes)
 
     def convert(self, source: str, target: str, kind: DiskKind, format: DiskFormat) -> None:
         """Copy a disk's content, its parents' included, into a new disk without parent.
@@ -261,14 +282,28 @@ class DiskStore:
             except ValueError as error:
                 raise DiskError(errors.INVALID_PARAMETER, path, f"VirtualDiskId {disk_id!r}") from error
 
-    def compact(self, path: str) -> None:
-        """Check that the disk could be compacted; see the top of this file.
+    def set_physical_sector(self, path: str, size: int) -> None:
+        """Give a VHDX another PhysicalSectorSize.
 
+        :raises DiskError: VHD_SECTOR_SIZE, VHD_INVALID_TYPE for a VHD.
+        """
+        with self._exclusive(path) as chain, writable(chain[0]) as disk:
+            if not isinstance(disk, vhdx.Vhdx):
+                raise DiskError(errors.VHD_INVALID_TYPE, path)
+            _check_sectors(path, "vhdx", disk.logical_sector, size)
+            disk.set_physical_sector(size)
+
+    def compact(self, path: str, *, find_zeros: bool = True) -> None:
+        """Make the file as small as its content allows.
+
+        :param find_zeros: look for blocks of zeros; False only moves together what is there.
         :raises DiskError: SHARING_VIOLATION, VHD_INVALID_TYPE for a fixed disk.
         """
         with self._exclusive(path) as chain:
             if chain[0].kind == "fixed":
                 raise DiskError(errors.VHD_INVALID_TYPE, path)
+            with self._replacing(chain[0]) as disk:
+                space.pack(disk, find_zeros=find_zeros)
 
     def validate(self, path: str) -> None:
         """Read all of the chain's tables.
@@ -340,6 +375,24 @@ class DiskStore:
             yield read_chain(self.folder, path)
 
     @contextmanager
+    def _replacing(self, layer: Layer) -> Iterator[Vhd | vhdx.Vhdx]:
+        """A copy of the layer's file, opened for writing, that takes its place in the end."""
+        new = self._unfinished()
+        try:
+            copy_file(layer.local, new)
+            fd = os.open(new, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                yield parse_disk(fd, str(layer.path))
+            finally:
+                os.close(fd)
+            new.replace(layer.local)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _unfinished(self) -> Path:
+        return Path(tempfile.mktemp(dir=self._work, suffix=".new"))  # noqa: S306  (the folder is ours alone)
+
+    @contextmanager
     def _new_file(self, path: str) -> Iterator[int]:
         with self._new_name(path) as new:
             fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -351,7 +404,7 @@ class DiskStore:
     @contextmanager
     def _new_name(self, path: str) -> Iterator[Path]:
         """A name to write a file under, which gets its Windows path when it is complete, and never replaces another."""
-        new = Path(tempfile.mktemp(dir=self._work, suffix=".new"))  # noqa: S306  (the folder is ours alone)
+        new = self._unfinished()
         try:
             yield new
             try:
@@ -362,6 +415,13 @@ class DiskStore:
             raise DiskError(errors.DISK_FULL, path, str(error)) from error
         finally:
             new.unlink(missing_ok=True)
+
+
+def _check_sectors(path: str, format: DiskFormat, logical: int, physical: int) -> None:
+    """A VHD has sectors of 512 bytes; a VHDX such, or 4096 ([MS-VHDX] 2.6.2.4, 2.6.2.5)."""
+    known = ((512, 512), (512, 4096), (4096, 4096)) if format == "vhdx" else ((512, 512), (512, 4096))
+    if (logical, physical) not in known:
+        raise DiskError(errors.VHD_SECTOR_SIZE, path, f"sectors of {logical} and {physical} bytes")
 
 
 def _block_size(path: str, block_size: int) -> int:

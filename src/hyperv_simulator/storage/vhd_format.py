@@ -146,7 +146,7 @@ class Vhd:
         return self.block_size // SECTOR
 
     @property
-    def _bitmap_size(self) -> int:
+    def bitmap_size(self) -> int:
         return -(-self.sectors_per_block // 8 // SECTOR) * SECTOR
 
     def _block_offset(self, block: int) -> int | None:
@@ -154,7 +154,7 @@ class Vhd:
         sector = int.from_bytes(os.pread(self.fd, 4, self.table_offset + 4 * block), "big")
         if sector == UNUSED:
             return None
-        if sector * SECTOR + self._bitmap_size > os.fstat(self.fd).st_size:
+        if sector * SECTOR + self.bitmap_size > os.fstat(self.fd).st_size:
             raise DiskError(errors.VHD_BAT_CORRUPT, self.name, f"block {block}")
         return sector * SECTOR
 
@@ -168,7 +168,7 @@ class Vhd:
             offset = self._block_offset(block)
             if offset is not None:
                 present = self._present(offset) if self.has_parent else -1
-                yield Block(block, offset + self._bitmap_size, present)
+                yield Block(block, offset + self.bitmap_size, present)
 
     def begin_writing(self) -> None:
         """Nothing to do: a VHD's identity never changes."""
@@ -184,7 +184,7 @@ class Vhd:
             where = self._block_offset(block)
             if where is None:
                 where = self._add_block(block)
-            os.pwrite(self.fd, part, where + self._bitmap_size + within)
+            os.pwrite(self.fd, part, where + self.bitmap_size + within)
             first, count = within // SECTOR, len(part) // SECTOR
             self._mark(where, ((1 << count) - 1) << first)
             offset, data = offset + len(part), data[len(part) :]
@@ -205,7 +205,7 @@ class Vhd:
         """Append a block of zeros; its footer goes behind it again. Blocks of a disk without parent are wholly
         present."""
         where = os.fstat(self.fd).st_size - SECTOR
-        end = where + self._bitmap_size + self.block_size
+        end = where + self.bitmap_size + self.block_size
         os.pwrite(self.fd, bytes(SECTOR), where)  # the old footer
         os.ftruncate(self.fd, end)
         os.pwrite(self.fd, self.footer, end)

@@ -202,9 +202,9 @@ class Vhdx:
 
     # ---------------------------------------------------------------- writing
 
-    def begin_writing(self) -> None:
+    def begin_writing(self, *, data_changes: bool = True) -> None:
         """Give the file its new identity now, so that a child can note it before the first write."""
-        self._renew(data_changes=True)
+        self._renew(data_changes=data_changes)
 
     def write(self, offset: int, data: bytes) -> None:
         """Write to the virtual disk; whole logical sectors."""
@@ -224,7 +224,7 @@ class Vhdx:
             state, _ = self.bat(self.bat_index(block))
             whole = within == 0 and (part == self.block_size or offset + part >= self.virtual_size)
             if whole and state < BlockState.FULLY_PRESENT:
-                self._set_bat(self.bat_index(block), BlockState.ZERO, 0)
+                self.set_bat(self.bat_index(block), BlockState.ZERO, 0)
             elif state not in (BlockState.ZERO, BlockState.UNMAPPED, BlockState.UNDEFINED):
                 self._write_to_block(block, within, bytes(part))
             offset, length = offset + part, length - part
@@ -241,13 +241,13 @@ class Vhdx:
         if partly and not self._mark(block, within, len(data), fresh=state == BlockState.NOT_PRESENT):
             new = BlockState.PARTIALLY_PRESENT
         if new != state:
-            self._set_bat(index, new, where)
+            self.set_bat(index, new, where)
 
     def _mark(self, block: int, within: int, length: int, *, fresh: bool) -> bool:
         """Note sectors as present; True when the whole block now is."""
         index = self.bitmap_bat_index(block)
         if self.bat(index)[0] == BlockState.NOT_PRESENT:
-            self._set_bat(index, BlockState.FULLY_PRESENT, self._allocate(MIB))
+            self.set_bat(index, BlockState.FULLY_PRESENT, self._allocate(MIB))
         where, size = self._bitmap_offset(block), self.sectors_per_block // 8
         present = 0 if fresh else int.from_bytes(os.pread(self.fd, size, where), "little")
         first, count = within // self.logical_sector, length // self.logical_sector
@@ -260,7 +260,8 @@ class Vhdx:
         os.ftruncate(self.fd, where + length)
         return where
 
-    def _set_bat(self, index: int, state: BlockState, offset: int) -> None:
+    def set_bat(self, index: int, state: BlockState, offset: int) -> None:
+        """Write a table entry; what it leads to is the caller's."""
         os.pwrite(self.fd, struct.pack("<Q", offset | state), self.bat_offset + 8 * index)
 
     def _renew(self, *, data_changes: bool) -> None:
@@ -291,12 +292,20 @@ class Vhdx:
             os.pwrite(self.fd, os.pread(self.fd, self.bat_length, self.bat_offset), where)
             self.bat_offset, self.bat_length = where, length
             self._write_regions()
-        offset, _ = self.items[form.VIRTUAL_DISK_SIZE]
-        os.pwrite(self.fd, struct.pack("<Q", size), offset)
-        self.virtual_size = size
+        self.set_size(size)
         if self.leave_allocated and not self.has_parent:
             for block in range(old_blocks, self.blocks):
-                self._set_bat(self.bat_index(block), BlockState.FULLY_PRESENT, self._allocate(self.block_size))
+                self.set_bat(self.bat_index(block), BlockState.FULLY_PRESENT, self._allocate(self.block_size))
+
+    def set_size(self, size: int) -> None:
+        """Note another virtual size; the table must be long enough for it."""
+        os.pwrite(self.fd, struct.pack("<Q", size), self.items[form.VIRTUAL_DISK_SIZE][0])
+        self.virtual_size = size
+
+    def set_physical_sector(self, size: int) -> None:
+        self._renew(data_changes=True)
+        os.pwrite(self.fd, struct.pack("<I", size), self.items[form.PHYSICAL_SECTOR_SIZE][0])
+        self.physical_sector = size
 
     def _write_regions(self) -> None:
         metadata = (self.metadata_offset, self._metadata_length())
