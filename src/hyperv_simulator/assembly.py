@@ -38,6 +38,8 @@ from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.settings import SettingsFactory
+from hyperv_simulator.migration import instances as migration_instances
+from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system import computer, network
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.kept import KeptState
@@ -59,6 +61,7 @@ from hyperv_simulator.providers.virtual_ethernet_switch_management_service impor
     VirtualEthernetSwitchManagementProvider,
 )
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
+from hyperv_simulator.providers.virtual_system_migration_service import VirtualSystemMigrationProvider
 from hyperv_simulator.providers.virtual_system_snapshot_service import VirtualSystemSnapshotProvider
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
@@ -83,8 +86,10 @@ class Inside:
         faults: FaultRules,
         guests: GuestRunner | None = None,
         clock: HostClock | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.config = config
+        self.neighbours = neighbours or Neighbours()
         self.state_folder = folder
         self.facts = HostFacts(config, RELEASES[config.version])
         self.system = OperatingSystem(self.facts, KeptState(folder / "windows.json"), clock)
@@ -135,6 +140,7 @@ class Inside:
         """Brings back what an earlier run left, and starts the machines that start by themselves."""
         self._store.restore()
         resume_machines(self.machines, self.system.power.running_at_shutdown)
+        self.neighbours.add(self)
 
     def go_down(self) -> None:
         """Windows shuts down: machines end as they are set to, and what is pending is done at the next start."""
@@ -146,6 +152,7 @@ class Inside:
         if self._closed.is_set():
             return
         self._closed.set()
+        self.neighbours.remove(self)
         self.jobs.close()
         self._store.freeze()
         for machine in self.machines.all():
@@ -172,6 +179,7 @@ class Inside:
         self.devices = RuntimeDevices(self.repository, self.machines)
         MachineCompanions(self.repository, self.machines)
         self.further = FurtherServices(self)
+        migration_instances.populate(self, self.neighbours)
         self.machines.watch_uptime()
 
     def _service(self) -> CimService:
@@ -192,6 +200,7 @@ class Inside:
             *TemplateAssociations(walks, self.templates).rows(),
             *self.surroundings.associations(),
             *PlannedAssociations(walks).rows(),
+            *migration_instances.rows(self.repository),
             *CheckpointAssociations(walks, self.checkpoints).rows(),
             *self.further.associations(walks),
             *self.system.associations(),
@@ -218,6 +227,7 @@ class Inside:
             VirtualSystemSnapshotProvider(machines, self.checkpoints, jobs),
             VirtualEthernetSwitchManagementProvider(repository, self.switches, machines, jobs),
             ImageManagementProvider(self.disks, jobs, self.catalogue),
+            VirtualSystemMigrationProvider(self, jobs, self.neighbours),
             ShutdownComponentProvider(machines),
             *self.further.providers(),
             JobProvider(jobs, repository),
@@ -232,13 +242,15 @@ def assemble(
     faults: FaultRules,
     guests: GuestRunner | None = None,
     clock: HostClock | None = None,
+    neighbours: Neighbours | None = None,
 ) -> Inside:
     """The inside of a host, with everything that it had when it last ended.
 
     :param folder: the host's own state folder.
     :param guests: another runner than the one that ``config.guests`` names, for tests.
     :param clock: the host's, which goes on over restarts; without one it begins as hosts.toml says.
+    :param neighbours: the hosts that machines can move to; without any, no other host can be reached.
     """
-    inside = Inside(config, folder, faults, guests, clock)
+    inside = Inside(config, folder, faults, guests, clock, neighbours)
     inside.open()
     return inside

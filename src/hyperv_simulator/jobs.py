@@ -124,6 +124,7 @@ class Jobs:
         affected: CimReference | None = None,
         origin: tuple[str, str] = ("", ""),
         on_failure: Callable[[], None] = lambda: None,
+        values: Mapping[str, CimValue] | None = None,
     ) -> CimReference:
         """Starts a job and gives its address.
 
@@ -131,10 +132,12 @@ class Jobs:
         :param affected: what the job is about, with ElementEffects 0 (real-instances 3.5).
         :param origin: class and method that started it, for fault rules.
         :param on_failure: called before a failed job shows its end, to put right what the work left.
+        :param values: properties that its class has besides those of every job.
         """
         self.purge()
         now = self._now()
-        instance = new_instance(self._repository.catalogue, kind.class_name, self._fresh(kind, user, now))
+        known = {**self._fresh(kind, user, now), **(values or {})}
+        instance = new_instance(self._repository.catalogue, kind.class_name, known)
         reference = self._repository.add(instance)
         control = JobControl(self, reference)
         with self._lock:

@@ -116,10 +116,10 @@ def _service_settings(repository: Repository, facts: HostFacts, switches: Switch
             "Msvm_VirtualSystemMigrationServiceSettingData",
             {
                 "InstanceID": ids.settings_id(facts.name),
-                "EnableVirtualSystemMigration": False,
+                "EnableVirtualSystemMigration": facts.config.migration.enabled,
                 "MaximumActiveVirtualSystemMigration": 2,
                 "MaximumActiveStorageMigration": 2,
-                "AuthenticationType": 0,
+                "AuthenticationType": 1 if facts.config.migration.authentication == "kerberos" else 0,
             },
         )
     )

@@ -13,11 +13,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimReference, CimValue
-from hyperv_simulator.guests.base import Guest, GuestDiskSpec, GuestError, GuestRunner, StopReason
+from hyperv_simulator.guests.base import UNSPECIFIED, Guest, GuestDiskSpec, GuestError, GuestRunner, StopReason
 from hyperv_simulator.jobs import JobControl, Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.reader import MachineReader
@@ -57,6 +58,17 @@ class Surroundings(Protocol):
 
     @property
     def state_folder(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What a guest was when it left for another host.
+
+    :param started_at: by the monotonic clock; its uptime goes on.
+    """
+
+    state: State
+    started_at: float
 
 
 class Machine:
@@ -269,6 +281,39 @@ class Machine:
         """A checkpoint has been applied to a machine that is off or saved: it is what the checkpoint says."""
         with self.lock:
             self._settle(state)
+
+    # Migrations
+
+    def leave_for(self, memory: Path) -> Departure:
+        """Writes the running guest's memory to a file and ends it here; the machine still looks as before.
+
+        :raises GuestError: it can't, or has just ended.
+        """
+        with self.disks_lock:
+            guest = self.guest
+            if guest is None:
+                raise GuestError(UNSPECIFIED, "The virtual machine is not running.")
+            guest.save(memory)
+        with self.lock:
+            self._guest = None
+        return Departure(self.state, self._started_at)
+
+    def arrive(self, memory: Path, departure: Departure) -> None:
+        """Goes on from what ``leave_for`` wrote, here or at another host.
+
+        :raises OperationFailed: it does not start.
+        """
+        self._start(memory)
+        guest = self._guest
+        if departure.state is State.PAUSED and guest is not None:
+            guest.pause()
+        with self.lock:
+            self._started_at = departure.started_at
+            gone = guest is None or not guest.running
+            if gone:
+                self._guest = None
+                self._release()
+            self._settle(State.OFF if gone else departure.state)
 
     # Doing it, in the thread of a job
 

@@ -1,8 +1,8 @@
 r"""A machine that comes from elsewhere (an import, a migration), as it fits the host that it comes to.
 
-What changes on the way: the host's name in paths, the machine's id where it gets a new one, the switch of a cable (found
-by its name, as the failover of a machine does: LastKnownSwitchName), classes and properties that this Windows version
-has another form of or lacks. What does not fit and can't be made to is left as it is: ``problems`` names it.
+What changes on the way: the host's name in paths, the machine's id where it gets a new one, the switch of a cable
+(found by its name, LastKnownSwitchName), classes and properties that this Windows version has another form of or lacks.
+What does not fit and can't be made to is left as it is: ``problems`` names it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
@@ -29,7 +30,7 @@ _HOST_IN_PATH = re.compile(r"^\\\\[^\\]+\\root\\", re.IGNORECASE)
 _NO_SWITCH = "33012"  # Compare-VM's MessageId for a switch that isn't there
 
 
-class NewcomerHost(ResourceHost):
+class NewcomerHost(ResourceHost, Protocol):
     """What fitting a machine in needs of the host."""
 
     @property
@@ -44,11 +45,13 @@ class Problem:
     """Why a planned machine can't be realized as it is.
 
     :param message_id: what tools tell it by.
+    :param path: the file that is missing.
     """
 
     text: str
     message_id: str = ""
     result: int = 0
+    path: str = ""
 
 
 def settled(definition: Definition, host: NewcomerHost, new_id: str = "") -> list[CimInstance]:
@@ -97,7 +100,7 @@ def _file_problem(path: str, host: NewcomerHost) -> Problem | None:
         host.disks.folder.existing(path)
     except DiskError as error:
         text = f"Failed to open attachment '{path}'. Error: '{error.text}' (0x{error.code:08X})."
-        return Problem(text, result=error.code)
+        return Problem(text, result=error.code, path=path)
     return None
 
 

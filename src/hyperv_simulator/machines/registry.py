@@ -149,6 +149,22 @@ class Machines:
             machine.is_planned = False
             repository.add(computer)
 
+    def move_configuration(self, machine: Machine, folders: Mapping[str, CimValue]) -> None:
+        """Puts a machine's configuration into other folders.
+
+        :param folders: by property of its settings.
+        :raises OperationFailed: the file can't be written; nothing has changed.
+        """
+        settings = CimReference(VSSD, {"InstanceID": ids.settings_id(machine.machine_id)})
+        before = machine.reader.system
+        after = before.copy()
+        for name, value in folders.items():
+            after[name] = value
+        if self._configuration_path(after) != self._configuration_path(before):
+            self._write_configuration(after)
+            self._remove_configuration(before)
+        self._host.repository.change(settings, folders)
+
     def destroy(self, machine: Machine) -> None:
         """Takes a machine away with its settings and configuration files; its disks stay (hyperv-ops 1)."""
         machine.leave()

@@ -1,0 +1,92 @@
+r"""Which of a machine's files go where when its storage moves.
+
+The client names new files for the machine's disks. What its checkpoints have in the same drive goes to the same folder
+(as Hyper-V moves checkpoints along); any other parent stays where it is, and has to be at the same place on another
+host. An empty name lets the pool choose: the host's folder for disks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import ntpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from compute_hyperv.cim.values import CimInstance
+from hyperv_simulator import identifiers as ids
+from hyperv_simulator.machines.checkpoints.disks import file_of, hard_disks
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.migration.neighbours import MigrationHost
+from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
+from hyperv_simulator.storage.vhd import DiskStore
+
+_SERVICE_SETTINGS = "Msvm_VirtualSystemManagementServiceSettingData"
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """Files that move, and how they hang together.
+
+    :param moves: source path to target path.
+    :param links: (child, parent) of all chains, source paths, those that stay included.
+    """
+
+    moves: Mapping[str, str]
+    links: tuple[tuple[str, str], ...]
+
+    def place(self, path: str) -> str:
+        """Where a file is afterwards."""
+        return self.by_lower_case.get(path.lower(), path)
+
+    @property
+    def by_lower_case(self) -> dict[str, str]:
+        return {source.lower(): target for source, target in self.moves.items()}
+
+    def relink(self, disks: DiskStore) -> None:
+        """Lets children find their parents at the new places, the base first; with the files at theirs."""
+        for child, parent in reversed(self.links):
+            if self.place(child) != child or self.place(parent) != parent:
+                disks.set_parent(self.place(child), self.place(parent), ignore_id_mismatch=True)
+
+
+def plan(
+    machine: Machine,
+    source: MigrationHost,
+    resources: Iterable[CimInstance],
+    target: MigrationHost,
+    *,
+    everything: bool,
+) -> Relocation:
+    """:param resources: NewResourceSettingData; what is no disk of the machine is not looked at.
+    :param everything: to another host, so that a file goes even where its path stays.
+    :raises Refused: 32773: a disk that the machine does not have.
+    :raises DiskError: a chain is broken.
+    """
+    own = {disk.text("InstanceID").lower(): disk for disk in hard_disks(machine.reader.all("CIM_SettingData"))}
+    tree = source.checkpoints.tree
+    parts = [part for item in tree.all(machine.machine_id) for part in tree.parts(item)]
+    checkpointed: dict[str, list[str]] = {}
+    for disk in hard_disks(parts):
+        checkpointed.setdefault(ids.tail_of(disk.text("InstanceID")), []).append(file_of(disk))
+    moves: dict[str, str] = {}
+    links: dict[tuple[str, str], None] = {}
+    for given in hard_disks(resources):
+        disk = own.get(given.text("InstanceID", "").lower())
+        if disk is None:
+            raise Refused(INVALID_PARAMETER, f"no disk {given.get('InstanceID')!r}")
+        path = file_of(disk)
+        wanted = file_of(given) or _chosen(path, target)
+        if not everything and wanted.lower() == path.lower():
+            continue
+        moves[path] = wanted
+        for file in checkpointed.get(ids.tail_of(disk.text("InstanceID")), ()):
+            moves.setdefault(file, f"{ntpath.dirname(wanted)}\\{ntpath.basename(file)}")
+    for path in dict.fromkeys(file_of(disk) for disk in (*own.values(), *hard_disks(parts))):
+        if source.disks.folder.exists(path):
+            links |= dict.fromkeys(itertools.pairwise([path, *source.disks.chain(path)[1:]]))
+    return Relocation(moves, tuple(links))
+
+
+def _chosen(path: str, target: MigrationHost) -> str:
+    (settings,) = target.repository.instances(_SERVICE_SETTINGS)
+    return f"{settings.text('DefaultVirtualHardDiskPath')}\\{ntpath.basename(path)}"
