@@ -23,6 +23,7 @@ from types import TracebackType
 from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRule, FaultRules
+from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.power import PowerAction
 from hyperv_simulator.request_log import RequestLog
@@ -50,9 +51,16 @@ class SimulatedHost:
     :param config: what it is like.
     :param state_folder: of the simulator; the host's own folder is made in it.
     :param authority: signs its certificate; without one, the host makes one in its folder.
+    :param neighbours: the hosts that its machines can move to; without any, no other host can be reached.
     """
 
-    def __init__(self, config: HostConfig, state_folder: Path, authority: Authority | None = None) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        state_folder: Path,
+        authority: Authority | None = None,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         self.config = config
         self.folder = state_folder / config.name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +68,7 @@ class SimulatedHost:
         self.requests = RequestLog()
         self.round_trip_ms: float = config.round_trip_ms
         self._authority = authority or Authority(self.folder / "tls")
+        self._neighbours = neighbours or Neighbours()
         self.clock = HostClock(config.clock_offset_s, config.clock_drift_ppm)
         self._stopping = threading.Event()
         self._life = threading.RLock()  # one start, stop or restart at a time
@@ -210,7 +219,9 @@ class SimulatedHost:
         config = self.config
         for port in (config.http_port, config.https_port, *([config.smb_port] if config.samba else [])):
             self._try(port)  # before anything is made
-        self._inside = inside = assemble(config, self.folder, self.faults, clock=self.clock)
+        self._inside = inside = assemble(
+            config, self.folder, self.faults, clock=self.clock, neighbours=self._neighbours
+        )
         inside.system.power.listener = lambda action: self._go_down(action, _GRACE_S)
         if config.samba:
             self._samba = SambaServer(config, self.folder, inside.disks.folder, inside.pipes)
@@ -241,11 +252,13 @@ class SimulatedHost:
             requests=self.requests,
             quotas=config.quotas,
             pause=self._stopping.wait,
+            run_line=inside.system.shell.run,
+            rights=inside.system.accounts,
             befall=self._befall,
         )
         certificate = self._authority.certificate_for(config.name, config.address, self.folder / "tls")
         try:
-            self._winrm = WinRm(config, certificate, service, self._travel)
+            self._winrm = WinRm(config, certificate, service, self._travel, self.clock.time)
             self._winrm.start()
         except (KerberosError, ssl.SSLError, OSError) as error:
             raise StartError(f"host {config.name}: {error}") from None

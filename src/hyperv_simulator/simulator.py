@@ -20,6 +20,7 @@ from hyperv_simulator.config.file import check
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.control.server import ControlServer
 from hyperv_simulator.host import SimulatedHost, StartError
+from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.server.tls import Authority
 
 
@@ -53,8 +54,9 @@ class Simulator:
         self._claim_folder()
         try:
             authority = Authority(self.ca_file.parent)
+            neighbours = Neighbours()
             for config in self._configs:
-                host = SimulatedHost(config, self._state_folder, authority)
+                host = SimulatedHost(config, self._state_folder, authority, neighbours)
                 host.start()
                 self.hosts = (*self.hosts, host)
             self._control.start()

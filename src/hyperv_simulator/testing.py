@@ -39,12 +39,14 @@ def simulating(state_folder: Path) -> Iterator[Simulate]:
     # Here, not above: whoever wants an address only, or no host at all, need not wait for all of this.
     from hyperv_simulator.config.host import HostConfig
     from hyperv_simulator.host import SimulatedHost
+    from hyperv_simulator.migration.neighbours import Neighbours
 
     started: list[SimulatedHost] = []
+    neighbours = Neighbours()
 
     def simulate(**settings: Any) -> SimulatedHost:
         defaults = {"name": f"HV{len(started) + 1}", "address": free_address(), "samba": False}
-        host = SimulatedHost(HostConfig(**{**defaults, **settings}), state_folder)
+        host = SimulatedHost(HostConfig(**{**defaults, **settings}), state_folder, neighbours=neighbours)
         host.start()
         started.append(host)
         return host
