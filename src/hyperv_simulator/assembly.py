@@ -7,6 +7,7 @@ need no wire take it as it is.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from hyperv_simulator import persistence
@@ -35,34 +36,39 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.host_shutdown import resume_machines, stop_machines
 from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.rules import ResourceRules
 from hyperv_simulator.machines.resources.table import ResourceTable
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.settings import SettingsFactory
 from hyperv_simulator.migration import instances as migration_instances
 from hyperv_simulator.migration.neighbours import Neighbours
-from hyperv_simulator.operating_system import computer, network
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.operating_system.surroundings import Surroundings
 from hyperv_simulator.operating_system.system import OperatingSystem
+from hyperv_simulator.providers import guest_access
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
 from hyperv_simulator.providers.export import ExportMethods
+from hyperv_simulator.providers.ethernet_switch_extension import EthernetSwitchExtensionProvider
+from hyperv_simulator.providers.feature_scopes import MachineFeatures, SwitchFeatures
 from hyperv_simulator.providers.features import FeatureSettings
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
 from hyperv_simulator.providers.planned_systems import PlannedSystems
+from hyperv_simulator.providers.mounted_storage_image import MountedImages, MountedStorageImageProvider
 from hyperv_simulator.providers.service_settings import ServiceSettings
-from hyperv_simulator.providers.shutdown_component import ShutdownComponentProvider
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_settings import SystemSettings
+from hyperv_simulator.providers.thumbnails import Thumbnails
 from hyperv_simulator.providers.virtual_ethernet_switch_management_service import (
     VirtualEthernetSwitchManagementProvider,
 )
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
 from hyperv_simulator.providers.virtual_system_migration_service import VirtualSystemMigrationProvider
 from hyperv_simulator.providers.virtual_system_snapshot_service import VirtualSystemSnapshotProvider
+from hyperv_simulator.recordings.replay import Replay
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.repository.instances import Repository
@@ -114,6 +120,7 @@ class Inside:
         self.planning = Planning(self, self.machines)
         tree = CheckpointTree(self.repository, self.host_name)
         merging = Merging(self.repository, tree, self.disks, self.jobs)
+        self.images = MountedImages(self.repository, self.disks)
         self.checkpoints = Checkpoints(self.repository, tree, self.disks, merging, folder)
         self._populate()
         self.service = self._service()
@@ -134,10 +141,18 @@ class Inside:
     def logical_processors(self) -> int:
         return self.config.threads
 
+    @property
+    def device_rules(self) -> Mapping[str, ResourceRules]:
+        return self.further.device_rules
+
     # Life
 
     def open(self) -> None:
         """Brings back what an earlier run left, and starts the machines that start by themselves."""
+        replay = Replay(Path(self.config.recording), self.facts) if self.config.recording else None
+        if replay is not None:
+            replay.bring_state(self.state_folder)
+            replay.bring_instances(self.repository)
         self._store.restore()
         resume_machines(self.machines, self.system.power.running_at_shutdown)
         self.neighbours.add(self)
@@ -167,12 +182,10 @@ class Inside:
             return NoneRunner(self.disks, self.pipes, lambda _: self.config.guest)
         from hyperv_simulator.guests.qemu import QemuRunner  # who has no guests needs nothing of QEMU
 
-        return QemuRunner(self.disks, self.pipes)
+        return QemuRunner(self.disks, self.pipes, folder=self.state_folder / "guests")
 
     def _populate(self) -> None:
-        computer.populate(self.repository, self.facts, self.memory)
-        self.system.populate(self.repository)
-        network.populate(self.repository, self.facts)
+        self.system.populate(self.repository, self.memory, self.machines)
         hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
         self.surroundings = Surroundings(self.repository, self.facts, self.disks.folder, self.system)
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
@@ -189,6 +202,7 @@ class Inside:
             self._providers(),
             host_name=self.host_name,
             before_reading=(self.jobs.purge,),
+            is_silent=self.system.is_silent,
         )
 
     def _associations(self) -> tuple[Association, ...]:
@@ -196,6 +210,7 @@ class Inside:
         return (
             *MachineAssociations(walks, self.devices, self.jobs).rows(),
             *NetworkAssociations(walks).rows(),
+            *self.switches.extensions.rows(),
             *HostAssociations(walks).rows(),
             *TemplateAssociations(walks, self.templates).rows(),
             *self.surroundings.associations(),
@@ -216,19 +231,28 @@ class Inside:
                 jobs,
                 ResourceTable(self),
                 system_settings=SystemSettings(repository, self.host_name),
-                features=FeatureSettings(repository, machines, jobs),
+                features=FeatureSettings(repository, jobs, MachineFeatures(machines, self.switches)),
                 summaries=SummaryInformation(repository, machines, self.memory),
                 guest_services=GuestServices(repository, machines, jobs),
+                thumbnails=Thumbnails(machines),
                 service_settings=ServiceSettings(repository, jobs, self.host_name),
                 planned_systems=PlannedSystems(repository, machines, jobs, self.planning),
                 exports=ExportMethods(self, machines, jobs),
                 checkpoints=self.checkpoints,
             ),
             VirtualSystemSnapshotProvider(machines, self.checkpoints, jobs),
-            VirtualEthernetSwitchManagementProvider(repository, self.switches, machines, jobs),
-            ImageManagementProvider(self.disks, jobs, self.catalogue),
+            VirtualEthernetSwitchManagementProvider(
+                repository,
+                self.switches,
+                machines,
+                jobs,
+                FeatureSettings(repository, jobs, SwitchFeatures(self.switches)),
+            ),
+            EthernetSwitchExtensionProvider(repository),
+            ImageManagementProvider(self.disks, self.images, jobs, self.catalogue),
+            MountedStorageImageProvider(self.images),
             VirtualSystemMigrationProvider(self, jobs, self.neighbours),
-            ShutdownComponentProvider(machines),
+            *guest_access.providers(repository, machines, jobs, self.disks.folder),
             *self.further.providers(),
             JobProvider(jobs, repository),
             *self.system.providers(),

@@ -6,11 +6,14 @@ Values: real-instances 4. Free memory is computed at every read; the rest does n
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.operating_system.clock import HostClock
+from hyperv_simulator.operating_system.edition import edition_facts
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 
@@ -18,16 +21,22 @@ CIMV2 = "root/cimv2"
 _KIB = 1024
 
 
-def populate(repository: Repository, facts: HostFacts, memory: HostMemory) -> None:
-    """Puts in the instances named above."""
-    _operating_system(repository, facts, memory)
-    _computer(repository, facts)
-    _processors(repository, facts)
-    _clocks(repository)
+def populate(
+    repository: Repository, facts: HostFacts, memory: HostMemory, clock: HostClock, *, hypervisor: bool
+) -> None:
+    """Puts in the instances named above.
+
+    :param hypervisor: it runs, and hides from Windows what the processors can do for it (real-instances 4.2).
+    """
+    _operating_system(repository, facts, memory, clock)
+    _computer(repository, facts, hypervisor=hypervisor)
+    _processors(repository, facts, hypervisor=hypervisor)
+    _clocks(repository, clock)
 
 
-def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemory) -> None:
+def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemory, clock: HostClock) -> None:
     version, config = facts.version, facts.config
+    edition = edition_facts(config.edition, version)
     total_kib = config.memory_mb * _KIB
     page_file_kib = min(config.memory_mb // 4, 8192) * _KIB
     repository.add(
@@ -35,8 +44,8 @@ def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemo
             repository.catalogue,
             "Win32_OperatingSystem",
             {
-                "Name": rf"{version.caption}|C:\Windows|\Device\Harddisk0\Partition4",
-                "Caption": version.caption,
+                "Name": rf"{edition.caption}|C:\Windows|\Device\Harddisk0\Partition4",
+                "Caption": edition.caption,
                 "Version": version.version,
                 "BuildNumber": version.build,
                 "BuildType": "Multiprocessor Free",
@@ -55,7 +64,13 @@ def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemo
                 "MUILanguages": ["en-US"],
                 "CurrentTimeZone": 0,
                 "Manufacturer": "Microsoft Corporation",
-                "OperatingSystemSKU": 8,  # Datacenter
+                "OperatingSystemSKU": edition.sku,
+                "DataExecutionPrevention_Available": config.hardware.dep,
+                "DataExecutionPrevention_32BitApplications": config.hardware.dep,
+                "DataExecutionPrevention_Drivers": config.hardware.dep,
+                "DataExecutionPrevention_SupportPolicy": 3,  # OptOut, the default of servers
+                "EncryptionLevel": 256,
+                "ForegroundApplicationBoost": 2,
                 "OSArchitecture": "64-bit",
                 "OSProductSuite": 400,
                 "SuiteMask": 400,
@@ -75,8 +90,7 @@ def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemo
                 "ServicePackMajorVersion": 0,
                 "ServicePackMinorVersion": 0,
                 "Status": "OK",
-                "InstallDate": facts.booted_at - dt.timedelta(days=30),
-                "LastBootUpTime": facts.booted_at,
+                "InstallDate": facts.installed_at,
                 "TotalVisibleMemorySize": total_kib,
                 "TotalVirtualMemorySize": total_kib + page_file_kib,
                 "SizeStoredInPagingFiles": page_file_kib,
@@ -91,16 +105,18 @@ def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemo
         return {
             "FreePhysicalMemory": free_kib,
             "FreeVirtualMemory": free_kib + page_file_kib,
-            "LocalDateTime": dt.datetime.now(dt.UTC),
+            "LocalDateTime": clock.now(),
+            "LastBootUpTime": clock.now() - dt.timedelta(seconds=time.monotonic() - facts.started),
             "NumberOfProcesses": 60 + 2 * len(repository.instances("Msvm_ComputerSystem")),
         }
 
-    names = ("FreePhysicalMemory", "FreeVirtualMemory", "LocalDateTime", "NumberOfProcesses")
+    names = ("FreePhysicalMemory", "FreeVirtualMemory", "LocalDateTime", "LastBootUpTime", "NumberOfProcesses")
     repository.add_dynamic("Win32_OperatingSystem", names, changing, CIMV2)
 
 
-def _computer(repository: Repository, facts: HostFacts) -> None:
+def _computer(repository: Repository, facts: HostFacts, *, hypervisor: bool) -> None:
     config = facts.config
+    domain = config.domain
     repository.add(
         new_instance(
             repository.catalogue,
@@ -111,13 +127,13 @@ def _computer(repository: Repository, facts: HostFacts) -> None:
                 "DNSHostName": config.name,
                 "Description": "AT/AT COMPATIBLE",
                 "CreationClassName": "Win32_ComputerSystem",
-                "Domain": "WORKGROUP",
-                "Workgroup": "WORKGROUP",
-                "PartOfDomain": False,
-                "DomainRole": 2,
-                "HypervisorPresent": True,
-                "Manufacturer": "Contoso",
-                "Model": "Simulated Server",
+                "Domain": domain or "WORKGROUP",
+                "Workgroup": None if domain else "WORKGROUP",
+                "PartOfDomain": bool(domain),
+                "DomainRole": 3 if domain else 2,
+                "HypervisorPresent": hypervisor,
+                "Manufacturer": config.hardware.manufacturer,
+                "Model": config.hardware.model,
                 "SystemType": "x64-based PC",
                 "PCSystemType": 4,
                 "PCSystemTypeEx": 4,
@@ -139,9 +155,9 @@ def _computer(repository: Repository, facts: HostFacts) -> None:
     )
 
 
-def _processors(repository: Repository, facts: HostFacts) -> None:
+def _processors(repository: Repository, facts: HostFacts, *, hypervisor: bool) -> None:
     """One per socket. Once the hypervisor runs the virtualization flags read false (real-instances 4.2)."""
-    config = facts.config
+    config, hardware = facts.config, facts.config.hardware
     for socket in range(config.sockets):
         repository.add(
             new_instance(
@@ -178,9 +194,9 @@ def _processors(repository: Repository, facts: HostFacts) -> None:
                     "L2CacheSize": 1024 * config.cores // config.sockets,
                     "L3CacheSize": 22528,
                     "PowerManagementSupported": False,
-                    "SecondLevelAddressTranslationExtensions": False,
-                    "VirtualizationFirmwareEnabled": False,
-                    "VMMonitorModeExtensions": False,
+                    "SecondLevelAddressTranslationExtensions": hardware.slat and not hypervisor,
+                    "VirtualizationFirmwareEnabled": hardware.virtualization_enabled and not hypervisor,
+                    "VMMonitorModeExtensions": hardware.vm_monitor_extensions and not hypervisor,
                 },
                 CIMV2,
             )
@@ -191,9 +207,11 @@ PROCESSOR_NAME = "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
 PROCESSOR_MHZ = 2095
 
 
-def _clocks(repository: Repository) -> None:
-    def clock(class_name: str) -> list[CimInstance]:
-        now = dt.datetime.now(dt.UTC)
+def _clocks(repository: Repository, clock: HostClock) -> None:
+    """The time zone is UTC, so both clocks show the same."""
+
+    def reading(class_name: str) -> list[CimInstance]:
+        now = clock.now()
         values: dict[str, CimValue] = {
             "Year": now.year,
             "Month": now.month,
@@ -207,5 +225,5 @@ def _clocks(repository: Repository) -> None:
         }
         return [new_instance(repository.catalogue, class_name, values, CIMV2)]
 
-    repository.add_source("Win32_LocalTime", lambda _owner: clock("Win32_LocalTime"), CIMV2)
-    repository.add_source("Win32_UTCTime", lambda _owner: clock("Win32_UTCTime"), CIMV2)
+    repository.add_source("Win32_LocalTime", lambda _owner: reading("Win32_LocalTime"), CIMV2)
+    repository.add_source("Win32_UTCTime", lambda _owner: reading("Win32_UTCTime"), CIMV2)

@@ -57,6 +57,12 @@ class EditionFacts:
         return f"Microsoft {self.product_name}"
 
 
+def edition_of_sku(sku: int) -> Edition:
+    """The edition that has this OperatingSystemSKU; Datacenter for one that no server has."""
+    found = (edition for edition, names in _EDITIONS.items() if sku in (names.sku, names.core_sku))
+    return next(found, "datacenter")
+
+
 def edition_facts(edition: Edition, version: WindowsVersion) -> EditionFacts:
     names = _EDITIONS[edition]
     server = version.caption.removeprefix("Microsoft ").removesuffix(" Datacenter")

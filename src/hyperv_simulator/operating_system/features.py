@@ -68,6 +68,10 @@ class Features:
         """Whether what it brings is there: installed, or on its way out only."""
         return self.state(name) in (State.INSTALLED, State.UNINSTALL_PENDING)
 
+    def worked_at_start(self, name: str) -> bool:
+        """Whether it was there when Windows started; what needs a restart to come or go follows this."""
+        return name in self._at_start
+
     @property
     def restart_pending(self) -> bool:
         return any(state in _AFTER_RESTART for state in self._states.values())

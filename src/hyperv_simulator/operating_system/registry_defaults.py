@@ -12,6 +12,7 @@ from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.operating_system.edition import edition_facts
 from hyperv_simulator.operating_system.registry import Data, Kind, Value, dword, sz
 from hyperv_simulator.operating_system.service_table import SERVICES
+from hyperv_simulator.operating_system.storage.san_policy import SAN_POLICIES
 
 CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control"
 SERVICES_KEY = r"HKLM\SYSTEM\CurrentControlSet\Services"
@@ -164,10 +165,11 @@ def _services(facts: HostFacts) -> Iterator[Entry]:
 
 def _storage(facts: HostFacts) -> Iterator[Entry]:
     """SanPolicy of partmgr: 1 all online, 2 offline shared (default of servers), see Microsoft's SAN policy page."""
-    yield rf"{SERVICES_KEY}\partmgr\Parameters", "SanPolicy", dword(2)
+    yield rf"{SERVICES_KEY}\partmgr\Parameters", "SanPolicy", dword(SAN_POLICIES[facts.config.san_policy])
     yield rf"{SERVICES_KEY}\Disk", "TimeOutValue", dword(60)
     if "Multipath-IO" in facts.config.features:
-        yield rf"{CONTROL}\MPDEV", "MPIOSupportedDeviceList", Value(Kind.MULTI_SZ, ("Vendor 8Product       16",))
+        claimed = facts.config.mpio.claimed or ("Vendor 8Product       16",)
+        yield rf"{CONTROL}\MPDEV", "MPIOSupportedDeviceList", Value(Kind.MULTI_SZ, claimed)
         yield from _many(
             rf"{SERVICES_KEY}\mpio\Parameters",
             PathVerifyEnabled=0,

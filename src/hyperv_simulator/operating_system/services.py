@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
@@ -59,6 +60,7 @@ class Services:
         self._fresh = fresh
         self._process_ids = itertools.count(1000, 4)
         self._needs: dict[str, tuple[str, ...]] = {}
+        self.on_start: dict[str, Callable[[], None]] = {}  # by lower-case name: what a service does when it starts
 
     def populate(self) -> None:
         """Every service that this Windows has, and those that hosts.toml or a client added."""
@@ -111,12 +113,7 @@ class Services:
         for instance in self.all():
             name = instance.text("Name")
             path = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
-            registry.bind(
-                path,
-                "Start",
-                lambda name=name: self._start_value(name),
-                lambda value, name=name: self._set_start(name, value),
-            )  # type: ignore[misc]
+            registry.bind(path, "Start", partial(self._start_value, name), partial(self._set_start, name))
 
     # Asking
 
@@ -163,6 +160,8 @@ class Services:
             if not self.runs(need) and self.start(need) != 0:
                 return _DEPENDENCY_FAILED
         self.change(instance, self._running(_entry_of(instance)))
+        if name.lower() in self.on_start:
+            self.on_start[name.lower()]()
         return 0
 
     def stop(self, name: str) -> int:

@@ -11,9 +11,21 @@ from typing import Any
 
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
-from hyperv_simulator.operating_system import registry_defaults, server_manager, service_provider
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.operating_system import (
+    computer,
+    hardware,
+    processes,
+    registry_defaults,
+    server_manager,
+    service_provider,
+    software,
+)
 from hyperv_simulator.operating_system.accounts import CIMV2, AccountInstances, Accounts
+from hyperv_simulator.operating_system.boot import BootSettings
 from hyperv_simulator.operating_system.clock import HostClock
+from hyperv_simulator.operating_system.counters import Counters
 from hyperv_simulator.operating_system.feature_table import FeatureEntry
 from hyperv_simulator.operating_system.features import Features, State
 from hyperv_simulator.operating_system.kept import KeptState
@@ -21,9 +33,14 @@ from hyperv_simulator.operating_system.power import OperatingSystemProvider, Pow
 from hyperv_simulator.operating_system.registry import Registry
 from hyperv_simulator.operating_system.registry_provider import StdRegProvider
 from hyperv_simulator.operating_system.services import Services
+from hyperv_simulator.operating_system.shell.context import Windows
+from hyperv_simulator.operating_system.shell.interpreter import Shell
+from hyperv_simulator.operating_system.time_service import TimeService
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.repository.associations import Association
 from hyperv_simulator.repository.instances import Repository
+
+_VIRTUALIZATION = "root/virtualization/v2"
 
 
 class OperatingSystem:
@@ -40,10 +57,21 @@ class OperatingSystem:
         self.accounts = Accounts(config)
         self.power = Power(kept, reboot_pending=config.reboot_pending)
         self.features = Features(config, facts.version.release, kept.section("features"), self._keeper("features"))
+        self.boot = BootSettings(kept.section("boot"), self._keeper("boot"))
         self.registry = Registry(registry_defaults.values(facts), self._keeper("registry"))
         self.registry.restore(kept.section("registry"))
 
-    def populate(self, repository: Repository) -> None:
+    @property
+    def hypervisor_runs(self) -> bool:
+        """The hypervisor was launched when Windows started."""
+        launches = self.boot.at_start["hypervisorlaunchtype"].lower() == "auto"
+        return launches and self.features.worked_at_start("Hyper-V") and self.facts.config.hardware.can_run_hypervisor
+
+    def is_silent(self, namespace: str) -> bool:
+        """Whether the service is stopped that knows what is in a namespace."""
+        return namespace.replace("\\", "/").lower() == _VIRTUALIZATION and not self.services.runs("vmms")
+
+    def populate(self, repository: Repository, memory: HostMemory, machines: Machines) -> None:
         """Puts in every instance of it."""
         config, release = self.facts.config, self.facts.version.release
         self.services = Services(
@@ -58,8 +86,29 @@ class OperatingSystem:
         self.services.populate()
         self.services.bind(self.registry)
         self.features.listeners.append(self._feature_changed)
+        self.time = TimeService(self.facts, self.clock, self.registry)
+        self.services.on_start["w32time"] = self.time.begin
+        self.shell = Shell(
+            Windows(
+                repository,
+                self.facts,
+                self.clock,
+                self.registry,
+                self.services,
+                self.features,
+                self.boot,
+                self.power,
+                self.time,
+                self.accounts,
+            )
+        )
         server_manager.populate(repository, self.features)
         self._repository = repository
+        computer.populate(repository, self.facts, memory, self.clock, hypervisor=self.hypervisor_runs)
+        hardware.populate(repository, self.facts)
+        Counters(repository, self.facts, memory, machines).populate(hypervisor=self.hypervisor_runs)
+        processes.populate(repository, self.facts)
+        software.populate(repository, self.facts)
         self._account_instances = AccountInstances(repository, self.facts, self.accounts)
         self._account_instances.populate()
 
@@ -71,6 +120,7 @@ class OperatingSystem:
         for namespace in ("root/default", CIMV2):
             yield StdRegProvider(self.registry, self.accounts, namespace)
         yield service_provider.ServiceProvider(self.services, self.accounts)
+        yield processes.ProcessProvider(self.shell, self.accounts)
         yield OperatingSystemProvider(self.power, self.clock, self.accounts)
         yield server_manager.DeploymentTasksProvider(self._repository, self.features)
 

@@ -79,6 +79,7 @@ class HttpListener:
     :param max_body_bytes: longer bodies arrive as ``oversized``.
     :param retrieval_timeout_s: how long a request may take to come in, counted from its header; then its connection is
         closed (MaxPacketRetrievalTimeSeconds, MS-WSMV 2.2.4.36).
+    :param clock: seconds since 1970, as the host's clock shows them; every answer tells the date.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class HttpListener:
         tls: ssl.SSLContext | None = None,
         max_body_bytes: int,
         retrieval_timeout_s: float = 120.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.address = address
         self.port = port
@@ -97,6 +99,7 @@ class HttpListener:
         self._tls = tls
         self._max_body_bytes = max_body_bytes
         self._retrieval_timeout_s = retrieval_timeout_s
+        self._clock = clock
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
@@ -172,7 +175,8 @@ class HttpListener:
                 registered = self._replace(connection, secured)
                 secured.do_handshake()
                 connection = secured
-            _Connection(connection, self._new_handler(), self._max_body_bytes, self._retrieval_timeout_s).serve()
+            handler = self._new_handler()
+            _Connection(connection, handler, self._max_body_bytes, self._retrieval_timeout_s, self._clock).serve()
         except (OSError, Disconnect):
             pass  # the client is gone, or shall believe that we are: nobody is left to tell
         except Exception:
@@ -204,9 +208,15 @@ class _Connection:
     """HTTP on one socket."""
 
     def __init__(
-        self, connection: socket.socket, handler: Handler, max_body_bytes: int, retrieval_timeout_s: float
+        self,
+        connection: socket.socket,
+        handler: Handler,
+        max_body_bytes: int,
+        retrieval_timeout_s: float,
+        clock: Callable[[], float],
     ) -> None:
         self._socket = connection
+        self._clock = clock
         self._handler = handler
         self._max_body_bytes = max_body_bytes
         self._retrieval_timeout_s = retrieval_timeout_s
@@ -290,7 +300,7 @@ class _Connection:
         headers = [
             *response.headers,
             ("Server", "Microsoft-HTTPAPI/2.0"),
-            ("Date", email.utils.formatdate(usegmt=True)),
+            ("Date", email.utils.formatdate(self._clock(), usegmt=True)),
             ("Content-Length", str(len(response.body))),
         ]
         if response.close:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,10 +20,16 @@ class WinRm:
     """HTTP and HTTPS on a host's address.
 
     :param before_each: called for every HTTP request before it is looked at.
+    :param clock: seconds since 1970, as the host's clock shows them.
     """
 
     def __init__(
-        self, config: HostConfig, certificate: HostCertificate, service: SoapService, before_each: Callable[[], None]
+        self,
+        config: HostConfig,
+        certificate: HostCertificate,
+        service: SoapService,
+        before_each: Callable[[], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         accounts = accounts_of(config)
         self._acceptor = NtlmAcceptor(accounts)
@@ -48,6 +55,7 @@ class WinRm:
                 lambda: WsManConnection(plain, self._acceptor, service, before_each),
                 max_body_bytes=limit,
                 retrieval_timeout_s=retrieval_s,
+                clock=clock,
             ),
             HttpListener(
                 config.address,
@@ -56,6 +64,7 @@ class WinRm:
                 tls=certificate.context,
                 max_body_bytes=limit,
                 retrieval_timeout_s=retrieval_s,
+                clock=clock,
             ),
         )
 

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from compute_hyperv.cim import xml
 from compute_hyperv.cim.errors import CimError, ProtocolError
@@ -58,8 +59,7 @@ from hyperv_simulator.server.eventing.source import EventSource
 from hyperv_simulator.server.http import Disconnect
 from hyperv_simulator.server.metadata import Metadata
 from hyperv_simulator.server.operations import OpenOperations, RequestLimit
-from hyperv_simulator.server.winrs.commands import Commands
-from hyperv_simulator.server.winrs.operations import WinRs
+from hyperv_simulator.server.winrs.operations import RunLine, WinRs
 from hyperv_simulator.service import Caller, CimService
 
 _log = logging.getLogger(__name__)
@@ -142,9 +142,18 @@ class _Subject:
     query: str = ""
 
 
+class Rights(Protocol):
+    """Who may do what; each raises the fault of who may not."""
+
+    def admit(self, user: str) -> None: ...
+
+    def admit_to(self, user: str, namespace: str, class_name: str, *, changes: bool) -> None: ...
+
+
 class WsManService:
     """Answers SOAP for one host. Safe for threads.
 
+    :param run_line: what a remote shell runs a command line with.
     :param pause: waits that many seconds, or until the host stops; then it returns True.
     :param befall: does what a fault rule does to the host as a whole.
     """
@@ -159,6 +168,8 @@ class WsManService:
         requests: RequestLog,
         quotas: Quotas,
         pause: Callable[[float], bool],
+        run_line: RunLine,
+        rights: Rights,
         befall: Callable[[FaultRule], None] = lambda _rule: None,
     ) -> None:
         self._identity = identity
@@ -170,7 +181,8 @@ class WsManService:
         self._befall = befall
         self._enumerating = Enumerating(service, quotas)
         self._eventing = Eventing(events, quotas)
-        self._winrs = WinRs(Commands(service, identity.address), quotas, admit=self._admit, owner=self._full_name)
+        self._rights = rights
+        self._winrs = WinRs(run_line, quotas, admit=self._admit, owner=self._full_name)
         self._metadata = Metadata(events.repository.catalogue)
         self._limit = RequestLimit(quotas.max_connections)
         self._open = OpenOperations(quotas.max_concurrent_operations_per_user)
@@ -329,9 +341,12 @@ class WsManService:
         if isinstance(request, OtherRequest):
             if uris.is_class_metadata(request.uri):
                 return self._metadata.answer(header, request)
+            self._rights.admit(user or "")
             return self._winrs.answer(header, request, user or "")
         self._check_namespace_selector(header, request)
         user = user or ""  # None is for Identify only
+        changes = isinstance(request, Put | Create | Delete | Invoke)
+        self._rights.admit_to(user, _namespace_of(request), self._subject(request).class_name, changes=changes)
         if header.fragment is not None:
             return self._operate_on_fragment(header, header.fragment, request)
         match request:
@@ -393,15 +408,7 @@ class WsManService:
         stated = next((value for name, value in header.selectors.items() if name.lower() == "__cimnamespace"), None)
         if stated is None:
             return
-        match request:
-            case Get(target) | Put(target) | Delete(target) | Invoke(target):
-                namespace = target.namespace
-            case Create(instance):
-                namespace = instance.namespace
-            case Enumerate() | Pull() | Release() | Subscribe() | Unsubscribe() | Renew():
-                namespace = request.namespace
-            case _:
-                return
+        namespace = _namespace_of(request)
         if not isinstance(stated, str) or stated.replace("\\", "/").lower() != namespace.lower():
             raise wire_faults.other_namespace_selected()
 
@@ -411,3 +418,14 @@ class WsManService:
         )
         status = 400 if fault.subcode == "w:SchemaValidationError" else 500
         return SoapAnswer(status, encode_fault(complete))
+
+
+def _namespace_of(request: Request) -> str:
+    match request:
+        case Get(target) | Put(target) | Delete(target) | Invoke(target):
+            return target.namespace
+        case Create(instance):
+            return instance.namespace
+        case Enumerate() | Pull() | Release() | Subscribe() | Unsubscribe() | Renew():
+            return request.namespace
+    return ""

@@ -17,6 +17,8 @@ import pytest
 from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.operating_system.accounts import Accounts
+from hyperv_simulator.operating_system.shell.context import Output
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
@@ -155,6 +157,8 @@ def serving(folder: Path, **fields: object) -> Iterator[WireHost]:
         requests=log,
         quotas=config.quotas,
         pause=stopping.wait,
+        run_line=lambda _line, _user: Output(),
+        rights=Accounts(config),
     )
     certificate = authority.certificate_for(config.name, config.address, folder)
     winrm = WinRm(config, certificate, soap, lambda: None)

@@ -12,10 +12,10 @@ from compute_hyperv.cim.soap import envelope, names, uris
 from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.soap.requests import OtherRequest, RequestHeader
 from compute_hyperv.cim.soap.responses import OtherResponse
+from hyperv_simulator.operating_system.shell.context import Output
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.server import wire_faults
 from hyperv_simulator.server.winrs import faults
-from hyperv_simulator.server.winrs.commands import Commands
 from hyperv_simulator.server.winrs.shells import Shell, Shells
 
 _CMD = f"{uris.SHELL}/cmd"
@@ -25,6 +25,7 @@ _DONE = f"{uris.SHELL}/CommandState/Done"
 _END_SIGNALS = tuple(f"{uris.SHELL}/signal/{name}" for name in ("terminate", "ctrl_c", "ctrl_break"))
 _INTERRUPTED = -1073741510  # STATUS_CONTROL_C_EXIT
 
+RunLine = Callable[[str, str], Output]  # a command line and who runs it, to what it leaves behind
 Operation = Callable[[RequestHeader, OtherRequest, str], OtherResponse]
 
 
@@ -36,9 +37,9 @@ class WinRs:
     """
 
     def __init__(
-        self, commands: Commands, quotas: Quotas, *, admit: Callable[[str], None], owner: Callable[[str], str]
+        self, run_line: RunLine, quotas: Quotas, *, admit: Callable[[str], None], owner: Callable[[str], str]
     ) -> None:
-        self._commands = commands
+        self._run_line = run_line
         self._admit = admit
         self._owner = owner
         self.shells = Shells(quotas)
@@ -98,7 +99,7 @@ class WinRs:
         body, shell = _expected(request, "CommandLine"), self._shell(header, user)
         self._admit(user)
         words = [_text(body, "Command"), *(each.text or "" for each in body.findall(f"{_RSP}Arguments"))]
-        output = self._commands.run(" ".join(word for word in words if word))
+        output = self._run_line(" ".join(word for word in words if word), self._owner(user))
         command = self.shells.start(shell, output, _guid(body.get("CommandId") or ""))
         answer = (
             f"<rsp:CommandResponse {_DECLARED}><rsp:CommandId>{xml.text(command.identifier)}</rsp:CommandId>"

@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hyperv_simulator.operating_system.shell.context import Output
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.server.winrs import faults
-from hyperv_simulator.server.winrs.commands import Output
 
 
 @dataclass(slots=True)
