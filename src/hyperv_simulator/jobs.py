@@ -101,7 +101,7 @@ class Jobs:
         self._ended: deque[tuple[dt.datetime, CimReference]] = deque()  # in the order of their end
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"{host_name}-job")
-        for class_name in ("Msvm_ConcreteJob", "Msvm_StorageJob", "Msvm_MigrationJob"):
+        for class_name in ("Msvm_ConcreteJob", "Msvm_StorageJob", "Msvm_MigrationJob", "Msvm_CopyFileToGuestJob"):
             repository.serve(class_name)
             repository.add_dynamic(class_name, ("ElapsedTime",), self._elapsed)
 

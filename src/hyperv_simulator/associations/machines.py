@@ -87,6 +87,15 @@ class MachineAssociations:
         ):
             yield self._component_row(class_name)
         yield Association(
+            "Msvm_RegisteredGuestService",
+            "Antecedent",
+            "Msvm_GuestServiceInterfaceComponent",
+            "Dependent",
+            "Msvm_GuestFileService",
+            lambda component: self._repository.owned("Msvm_GuestFileService", component.text("SystemName")),
+            lambda service: self._repository.owned("Msvm_GuestServiceInterfaceComponent", service.text("SystemName")),
+        )
+        yield Association(
             "Msvm_SystemExportSettingData",
             "ManagedElement",
             COMPUTER_SYSTEM,

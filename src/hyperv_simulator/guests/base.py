@@ -83,6 +83,9 @@ class GuestSpec:
     :param serial: (COM number, pipe name) with the pipe as ``\\.\pipe\name`` or ``name``.
     :param boot_order: ``("disk", i)`` and ``("nic", i)``, by position in ``disks`` and ``nics``; what is not named is
         not booted from.
+    :param secure_boot_template: GUID of the template, which says whose signatures count.
+    :param tpm: whether there is a TPM 2.0 (generation 2).
+    :param numa_nodes: virtual NUMA nodes, among which processors and memory are divided evenly.
     :param scsi_controllers: how many there are, those without a drive among them.
     """
 
@@ -96,6 +99,9 @@ class GuestSpec:
     serial: tuple[tuple[int, str], ...] = ()
     boot_order: tuple[tuple[Literal["disk", "nic"], int], ...] = ()
     secure_boot: bool = False
+    secure_boot_template: str = ""
+    tpm: bool = False
+    numa_nodes: int = 1
     scsi_controllers: int = 0
 
 
@@ -121,6 +127,10 @@ class Guest(Protocol):
     @property
     def integration_ready(self) -> bool:
         """The guest listens to a shutdown request: Msvm_ShutdownComponent is there."""
+
+    @property
+    def hibernates(self) -> bool:
+        """Its system can write its memory to its own disk and power off."""
 
     @property
     def has_crashed(self) -> bool:
@@ -174,6 +184,9 @@ class GuestRunner(Protocol):
 
     def create(self, spec: GuestSpec, listener: GuestListener) -> Guest:
         """A guest that is off. Its disks are opened by `Guest.start`."""
+
+    def forget(self, machine_id: str) -> None:
+        """The machine is gone: throw away what was kept for it."""
 
     def close(self) -> None:
         """End every guest that is still there."""

@@ -83,6 +83,10 @@ class NoneGuest:
         return self.running and self.integration and not self.has_crashed
 
     @property
+    def hibernates(self) -> bool:
+        return True
+
+    @property
     def has_crashed(self) -> bool:
         return self.console.crashed
 
@@ -216,6 +220,9 @@ class NoneRunner:
         guest = NoneGuest(spec, listener, self._disks, self._pipes, self._config(spec))
         self._guests.append(guest)
         return guest
+
+    def forget(self, machine_id: str) -> None:
+        """Nothing is kept."""
 
     def close(self) -> None:
         for guest in self._guests:

@@ -50,8 +50,10 @@ class Picture:
         return cls(image.width, image.height, image.tobytes())
 
     def save(self, file: Path) -> None:
-        """As a portable pixmap."""
-        file.write_bytes(b"P6 %d %d 255\n" % (self.width, self.height) + self.rgb)
+        """As the file's extension says."""
+        from PIL import Image
+
+        Image.frombytes("RGB", (self.width, self.height), self.rgb).save(file, compress_level=1)
 
     def rgb565(self, width: int, height: int) -> bytes:
         """Scaled to the size that is asked for: 2 * width * height bytes."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hyperv_simulator import children
-from hyperv_simulator.guests import accelerator, qemu_command, qemu_state
+from hyperv_simulator.guests import accelerator, qemu_command, qemu_firmware, qemu_state
 from hyperv_simulator.guests.base import (
     UNSPECIFIED,
     GuestDiskSpec,
@@ -37,6 +37,7 @@ from hyperv_simulator.guests.qemu_console import QemuConsole
 from hyperv_simulator.guests.qemu_devices import Devices
 from hyperv_simulator.guests.qemu_exchange import QemuExchange
 from hyperv_simulator.guests.qmp import Qmp, QmpError
+from hyperv_simulator.guests.swtpm import Tpm
 from hyperv_simulator.smb import run_folders
 from hyperv_simulator.smb.pipes import Pipe, PipeServer
 from hyperv_simulator.storage.errors import DiskError
@@ -47,7 +48,6 @@ _Part = TypeVar("_Part")
 
 SERIAL_PORTS = 2
 QUIT_TIMEOUT_S = 10.0
-NOT_SUPPORTED = 0x80070032
 # ACPI's PM1 enable register on both machine types (firmware puts the block at 0x600), and its power button bit: the
 # guest sets it when it has a driver that listens to that button.
 PM1_ENABLE_PORT, POWER_BUTTON_ENABLED = 0x602, 1 << 8
@@ -67,6 +67,7 @@ class QemuGuest:
         self._devices: Devices | None = None
         self._console: QemuConsole | None = None
         self._exchange: QemuExchange | None = None
+        self._tpm: Tpm | None = None
         self._serial: list[socket.socket] = []
         self._pipes: list[Pipe] = []
         self._folder: Path | None = None
@@ -103,6 +104,10 @@ class QemuGuest:
         return ready
 
     @property
+    def hibernates(self) -> bool:
+        return False
+
+    @property
     def has_crashed(self) -> bool:
         """Not known: a guest that stands still looks like one that waits."""
         return False
@@ -130,8 +135,6 @@ class QemuGuest:
             saved = qemu_state.SavedState.read(restore_from) if restore_from is not None else None
             if saved is not None and saved.machine_id != self._spec.machine_id:
                 raise GuestError(UNSPECIFIED, f"The saved state is that of {saved.machine_id}")
-            if self._spec.secure_boot:
-                raise GuestError(NOT_SUPPORTED, "Secure boot is not simulated: turn it off for this machine.")
             self._turned_off = self._shut_down = False
             self._failure = None
             self._integration = (False, 0.0)
@@ -148,24 +151,25 @@ class QemuGuest:
     def _launch(self, folder: Path, saved: qemu_state.SavedState | None) -> None:
         variables = folder / "variables.fd"
         if self._spec.generation == 2:
-            try:
-                shutil.copyfile(qemu_command.FIRMWARE_VARIABLES, variables)
-            except FileNotFoundError as error:
-                raise GuestError(UNSPECIFIED, f"{error.filename} is missing: install the package ovmf.") from error
+            qemu_firmware.write_variables(self._spec, variables)
         layout = saved.layout if saved is not None else qemu_command.Layout.fresh(self._spec)
         devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires, layout, folder)
         devices.open_disks()
         monitor, monitor_end = socket.socketpair()
         pairs = [socket.socketpair() for _ in range(SERIAL_PORTS)]
         exchange, exchange_end = socket.socketpair()
-        ends = [monitor_end, exchange_end, *(pair[1] for pair in pairs)]
+        tpm = self._tpm = Tpm(self._runner.kept(self._spec.machine_id) / "tpm") if self._spec.tpm else None
+        ends = [monitor_end, exchange_end, *(pair[1] for pair in pairs), *([tpm.end] if tpm is not None else [])]
         self._serial = [pair[0] for pair in pairs]
         self.change_serial(self._spec.serial)
         command = qemu_command.command_line(
             self._spec,
             devices.blockdevs,
             qemu_command.Connections(
-                monitor_end.fileno(), tuple(pair[1].fileno() for pair in pairs), exchange_end.fileno()
+                monitor_end.fileno(),
+                tuple(pair[1].fileno() for pair in pairs),
+                exchange_end.fileno(),
+                tpm.end.fileno() if tpm is not None else None,
             ),
             variables,
             layout,
@@ -348,6 +352,9 @@ class QemuGuest:
             shutil.rmtree(self._folder, ignore_errors=True)
         if self._exchange is not None:
             self._exchange.close()
+        if self._tpm is not None:
+            self._tpm.close()
+            self._tpm = None
         self._devices = self._qmp = self._folder = self._process = self._console = self._exchange = None
         self._gone.set()
 
@@ -356,9 +363,15 @@ class QemuRunner:
     """Makes `QemuGuest`s for one host.
 
     :param wires: shared by all hosts whose guests shall meet.
+    :param folder: what machines keep while they are off (a TPM's memory); without one they keep it as long as the
+        runner is there.
     """
 
-    def __init__(self, disks: DiskStore, pipes: PipeServer, wires: Wires | None = None) -> None:
+    def __init__(
+        self, disks: DiskStore, pipes: PipeServer, wires: Wires | None = None, folder: Path | None = None
+    ) -> None:
+        self._folder = folder or run_folders.make("kept")
+        self._is_ours = folder is None
         self.disks = disks
         self.pipes = pipes
         self.wires = wires or Wires()
@@ -370,6 +383,13 @@ class QemuRunner:
         self._guests.append(guest)
         return guest
 
+    def kept(self, machine_id: str) -> Path:
+        """The folder of what a machine keeps while it is off."""
+        return self._folder / machine_id
+
+    def forget(self, machine_id: str) -> None:
+        shutil.rmtree(self.kept(machine_id), ignore_errors=True)
+
     def close(self) -> None:
         for guest in self._guests:
             try:
@@ -377,3 +397,5 @@ class QemuRunner:
             except DiskError as error:
                 LOG.error("%s", error)
         self._guests = []
+        if self._is_ours:
+            shutil.rmtree(self._folder, ignore_errors=True)

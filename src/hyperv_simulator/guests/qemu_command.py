@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hyperv_simulator.guests import qemu_firmware, swtpm
 from hyperv_simulator.guests.base import GuestDiskSpec, GuestNicSpec, GuestSpec
 from hyperv_simulator.guests.network import mac_with_colons
 
-# Debian and Ubuntu: package ovmf.
-FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 SPARE_NIC_PORTS = 2
 # How a guest finds its end of the exchange: the name of a virtio port, in place of Hyper-V's VMBus channels.
 EXCHANGE_PORT = "hyperv-simulator.exchange"
@@ -58,6 +56,7 @@ class Connections:
     qmp: int
     serial: tuple[int, ...]
     exchange: int
+    tpm: int | None = None
 
 
 def disk_id(disk: GuestDiskSpec) -> str:
@@ -87,18 +86,19 @@ def command_line(
     arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     arguments += ["-name", spec.name.replace(",", ",,"), "-uuid", spec.machine_id]
     # Without 5-level page tables: walking them in software costs a translated processor a tenth of its time.
-    arguments += ["-machine", "q35" if spec.generation == 2 else "pc", "-cpu", "max,la57=off"]
-    arguments += ["-accel", accelerator, "-smp", str(spec.processors), "-m", str(spec.memory_mb)]
+    machine = f"q35,smm={'on' if spec.secure_boot else 'off'}" if spec.generation == 2 else "pc"
+    arguments += ["-machine", machine, "-cpu", "max,la57=off", "-accel", accelerator, *_processors_and_memory(spec)]
     arguments += ["-chardev", f"socket,id=qmp,fd={connections.qmp}", "-mon", "chardev=qmp,mode=control"]
     for number, descriptor in enumerate(connections.serial, start=1):
         arguments += ["-chardev", f"socket,id=com{number},fd={descriptor}", "-serial", f"chardev:com{number}"]
     if spec.generation == 2:
-        arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE_CODE}"]
-        arguments += ["-drive", f"if=pflash,format=raw,file={variables}"]
+        arguments += qemu_firmware.arguments(spec, variables)
         for port in range(layout.port_count):
             arguments += ["-device", f"pcie-root-port,id=port{port},chassis={port + 1}"]
     else:
         arguments += ["-boot", "strict=on"]
+    if connections.tpm is not None:
+        arguments += swtpm.arguments(connections.tpm)
     arguments += ["-device", "VGA,xres=1024,yres=768", "-device", "virtio-tablet-pci"]
     arguments += [
         "-chardev",
@@ -113,6 +113,24 @@ def command_line(
         bus = layout.ports[nic_id(nic)] if spec.generation == 2 else "pci.0"
         arguments += ["-device", json.dumps(nic_device(nic, bus, _boot_index(spec, "nic", position)))]
     return arguments
+
+
+def _processors_and_memory(spec: GuestSpec) -> list[str]:
+    nodes = min(spec.numa_nodes, spec.processors)
+    arguments = ["-m", str(spec.memory_mb), "-smp"]
+    if nodes < 2:
+        return [*arguments, str(spec.processors)]
+    arguments.append(f"{spec.processors},sockets={nodes}" if spec.processors % nodes == 0 else str(spec.processors))
+    for node in range(nodes):
+        processors = _share(spec.processors, nodes, node)
+        memory = _share(spec.memory_mb, nodes, node)
+        arguments += ["-object", f"memory-backend-ram,id=node{node},size={len(memory)}M"]
+        arguments += ["-numa", f"node,nodeid={node},memdev=node{node},cpus={processors[0]}-{processors[-1]}"]
+    return arguments
+
+
+def _share(total: int, parts: int, number: int) -> range:
+    return range(total * number // parts, total * (number + 1) // parts)
 
 
 def _drives(spec: GuestSpec, blockdevs: Mapping[str, BlockDevice], layout: Layout) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimReference, CimValue
 from hyperv_simulator.guests.base import UNSPECIFIED, Guest, GuestDiskSpec, GuestError, GuestRunner, StopReason
+from hyperv_simulator.guests.picture import Picture
 from hyperv_simulator.jobs import JobControl, Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.reader import MachineReader
@@ -123,6 +124,17 @@ class Machine:
         """The guest's integration services answer."""
         guest = self.guest
         return guest is not None and self.state is State.RUNNING and guest.integration_ready
+
+    def picture(self) -> Picture | None:
+        """What its screen shows, or showed when it was saved; None while it is off.
+
+        :raises GuestError: it is just ending.
+        """
+        guest = self.guest
+        if guest is not None:
+            return guest.console.picture()
+        saved = self._saved_picture
+        return Picture.read(saved) if self.state is State.SAVED and saved.exists() else None
 
     # Asking for a change
 
@@ -376,6 +388,7 @@ class Machine:
             raise self._attachment_failed(error) from None
         except GuestError as error:
             raise self._start_failed(self._cause(error)) from None
+        guest.exchange.tell(self.reader.host_exchange_items())
         with self.lock:
             self._guest = guest
             self._stopping_asked = False
@@ -399,6 +412,7 @@ class Machine:
         guest = self._guest
         if guest is not None:
             self.saved_file.parent.mkdir(parents=True, exist_ok=True)
+            guest.console.picture().save(self._saved_picture)
             guest.save(self.saved_file)
         with self.lock:
             self._guest = None
@@ -421,6 +435,10 @@ class Machine:
             self._stopping_asked = False
 
     # Inside
+
+    @property
+    def _saved_picture(self) -> Path:
+        return self.saved_file.with_suffix(".png")
 
     @property
     def saved_file(self) -> Path:

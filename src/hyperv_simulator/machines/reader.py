@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from compute_hyperv.cim.cimxml import text_to_instance
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance, CimReference
@@ -141,6 +142,15 @@ class MachineReader:
                 found.append((number, pipes[0]))
         return tuple(found)
 
+    def host_exchange_items(self) -> dict[str, str]:
+        """What the host has for the guest's key-value exchange; nothing where that is turned off."""
+        found: dict[str, str] = {}
+        for settings in self.all("Msvm_KvpExchangeComponentSettingData"):
+            if settings.get("EnabledState") == _ENABLED:
+                items = map(text_to_instance, settings.texts("HostExchangeItems"))
+                found |= {item.text("Name"): item.text("Data", "") for item in items}
+        return found
+
     def files(self) -> tuple[list[str], list[str]]:
         """The files that the machine writes (disks) and only reads (DVD images)."""
         drives = [drive for drive in self.drives() if drive.path]
@@ -163,8 +173,22 @@ class MachineReader:
             serial=self.serial_pipes(),
             boot_order=tuple(self._boot_order(system, drives, nics)),
             secure_boot=system.boolean("SecureBootEnabled", False),
+            secure_boot_template=system.text("SecureBootTemplateId", ""),
+            tpm=any(item.get("TpmEnabled") is True for item in self.all("Msvm_SecuritySettingData")),
+            numa_nodes=self._numa_nodes(system),
             scsi_controllers=len(self.controllers("SCSI")),
         )
+
+    def _numa_nodes(self, system: CimInstance) -> int:
+        """As few as the limits of one node allow; dynamic memory has no virtual NUMA."""
+        memory, processor = self.memory, self.processor
+        if not system.boolean("VirtualNumaEnabled", False) or memory.boolean("DynamicMemoryEnabled", False):
+            return 1
+        needed = (
+            (processor.integer("VirtualQuantity", 1), processor.integer("MaxProcessorsPerNumaNode", 0)),
+            (memory.integer("VirtualQuantity", 512), memory.integer("MaxMemoryBlocksPerNumaNode", 0)),
+        )
+        return max(-(-total // most) if most else 1 for total, most in needed)
 
     def guest_disks(self) -> tuple[GuestDiskSpec, ...]:
         return tuple(

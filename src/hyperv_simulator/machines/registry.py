@@ -176,9 +176,11 @@ class Machines:
                 repository.remove(repository.reference_of(instance))
         with self._lock:
             self._machines.pop(machine.machine_id.lower(), None)
+        self._host.guests.forget(machine.machine_id)
         if system is not None and not machine.is_planned:  # a planned machine's file is what it was imported from
             self._remove_configuration(system)
-        (self._host.state_folder / "saved" / f"{machine.machine_id}.state").unlink(missing_ok=True)
+        for extension in ("state", "png"):
+            (self._host.state_folder / "saved" / f"{machine.machine_id}.{extension}").unlink(missing_ok=True)
 
     # Inside
 

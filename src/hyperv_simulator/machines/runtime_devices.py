@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator import identifiers as ids
+from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.machines.device_kinds import CONNECTION, NIC, PROCESSOR
+from hyperv_simulator.machines.integration_components import COMPONENTS, IntegrationComponents
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.transitions import State
-from hyperv_simulator.repository.defaults import new_instance
+from hyperv_simulator.machines.virtual_device import virtual_device
 from hyperv_simulator.repository.instances import Repository
-from hyperv_simulator.switches import SWITCH_PORT, switch_port
-
-_OK, _NO_CONTACT = 2, 12
+from hyperv_simulator.switching.ports import SWITCH_PORT, switch_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,6 @@ _ROWS = (
     DeviceRow("Msvm_Memory", "Memory", "Memory", lambda _tail: ids.MEMORY_DEVICE),
     DeviceRow("Msvm_SyntheticEthernetPort", "Synthetic Ethernet Port", "Network Adapter"),
 )
-# Class of the component, its id, and whether it answers only while the guest does.
-_COMPONENTS = (
-    ("Msvm_HeartbeatComponent", ids.HEARTBEAT),
-    ("Msvm_KvpExchangeComponent", ids.KVP_EXCHANGE),
-    ("Msvm_ShutdownComponent", ids.SHUTDOWN),
-    ("Msvm_TimeSyncComponent", ids.TIME_SYNC),
-    ("Msvm_VssComponent", ids.VSS),
-    ("Msvm_RdvComponent", ids.RDV),
-    ("Msvm_GuestServiceInterfaceComponent", ids.GUEST_SERVICE_INTERFACE),
-)
 
 
 class RuntimeDevices:
@@ -70,8 +60,9 @@ class RuntimeDevices:
         self._machines = machines
         for class_name in dict.fromkeys(row.class_name for row in _ROWS):
             repository.add_source(class_name, self._source(class_name, self._devices))
-        for class_name, _ in _COMPONENTS:
-            repository.add_source(class_name, self._source(class_name, self._components))
+        self._components = IntegrationComponents(repository.catalogue)
+        for class_name in COMPONENTS:
+            repository.add_source(class_name, self._source(class_name, self._components.of))
         repository.add_source("Msvm_Processor", self._source("Msvm_Processor", self._processors))
         repository.add_source("Msvm_VideoHead", self._source("Msvm_VideoHead", self._video_heads))
         repository.add_source(SWITCH_PORT, self._switch_ports)
@@ -97,8 +88,7 @@ class RuntimeDevices:
             return
         for class_name in dict.fromkeys(row.class_name for row in _ROWS):
             yield from self._devices(machine, class_name)
-        for class_name, _ in _COMPONENTS:
-            yield from self._components(machine, class_name)
+        yield from self._components.all(machine)
         yield from self._processors(machine, "Msvm_Processor")
         yield from self._video_heads(machine, "Msvm_VideoHead")
 
@@ -118,24 +108,7 @@ class RuntimeDevices:
         return [item for item in machines if item is not None and item.state in (State.RUNNING, State.PAUSED)]
 
     def _device(self, machine: Machine, class_name: str, tail: str, values: dict[str, CimValue]) -> CimInstance:
-        return new_instance(
-            self._repository.catalogue,
-            class_name,
-            {
-                "SystemCreationClassName": "Msvm_ComputerSystem",
-                "SystemName": machine.machine_id,
-                "CreationClassName": class_name,
-                "DeviceID": f"Microsoft:{tail}",
-                "EnabledDefault": 2,
-                "EnabledState": 2,
-                "HealthState": 5,
-                "OperationalStatus": [2],
-                "RequestedState": 12,
-                "Status": "OK",
-                "StatusDescriptions": ["OK"],
-                **values,
-            },
-        )
+        return virtual_device(self._repository.catalogue, machine, class_name, tail, values)
 
     def _devices(self, machine: Machine, class_name: str) -> Iterator[CimInstance]:
         for row in _ROWS:
@@ -155,35 +128,23 @@ class RuntimeDevices:
                         "FullDuplex": True,
                         "Name": settings.get("ElementName"),
                     }
+                if class_name == "Msvm_SyntheticMouse":
+                    values |= self._pointer(machine)
                 if class_name == "Msvm_Memory":
                     size_mb = settings.integer("VirtualQuantity", 0)
                     values |= {"BlockSize": 1048576, "NumberOfBlocks": size_mb, "ConsumableBlocks": size_mb}
                 yield self._device(machine, class_name, tail, values)
 
-    def _components(self, machine: Machine, class_name: str) -> Iterator[CimInstance]:
-        guid = dict(_COMPONENTS)[class_name]
-        ready = machine.integration_ready
-        settings = next(
-            (
-                item
-                for item in machine.reader.all(class_name + "SettingData")
-                if ids.tail_of(item.text("InstanceID")) == guid
-            ),
-            None,
-        )
-        if settings is None or settings.get("EnabledState") != 2:
-            return
-        # The shutdown service is there only while the guest's end is connected (hyperv-ops 6).
-        if class_name == "Msvm_ShutdownComponent" and not ready:
-            return
-        values: dict[str, CimValue] = {
-            "ElementName": settings.get("ElementName"),
-            "OperationalStatus": [_OK if ready else _NO_CONTACT],
-            "StatusDescriptions": ["OK" if ready else "No Contact"],
-        }
-        if class_name == "Msvm_KvpExchangeComponent":
-            values |= {"GuestExchangeItems": [], "GuestIntrinsicExchangeItems": []}
-        yield self._device(machine, class_name, guid, values)
+    @staticmethod
+    def _pointer(machine: Machine) -> dict[str, CimValue]:
+        try:
+            console = machine.guest.console if machine.guest is not None else None
+        except GuestError:  # it is just ending
+            console = None
+        if console is None:
+            return {}
+        x, y = console.position
+        return {"HorizontalPosition": x, "VerticalPosition": y, "ScrollPosition": console.scrolled}
 
     def _processors(self, machine: Machine, class_name: str) -> Iterator[CimInstance]:
         for settings in machine.reader.all(PROCESSOR):
@@ -196,14 +157,21 @@ class RuntimeDevices:
                 )
 
     def _video_heads(self, machine: Machine, class_name: str) -> Iterator[CimInstance]:
+        guest = machine.guest
+        if guest is None:
+            return
+        try:
+            width, height = guest.console.size
+        except GuestError:  # it is just ending
+            return
         yield self._device(
             machine,
             class_name,
             f"{ids.SYNTHETIC_DISPLAY}\\0",
             {
                 "ElementName": "Video Head",
-                "CurrentHorizontalResolution": 1024,
-                "CurrentVerticalResolution": 768,
+                "CurrentHorizontalResolution": width,
+                "CurrentVerticalResolution": height,
                 "CurrentBitsPerPixel": 32,
             },
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.machines.registry import Machines
-from hyperv_simulator.outcomes import ACCESS_DENIED
-from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, job_started
+from hyperv_simulator.machines.transitions import State
+from hyperv_simulator.outcomes import ACCESS_DENIED, FAILED, INVALID_STATE, Refused
+from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 
 
 class ComputerSystemProvider(Provider):
@@ -17,7 +19,24 @@ class ComputerSystemProvider(Provider):
         self._host_name = host_name
 
     def methods(self) -> Mapping[str, Method]:
-        return {"RequestStateChange": self._request_state_change}
+        return {
+            "RequestStateChange": self._request_state_change,
+            "InjectNonMaskableInterrupt": self._interrupt,
+        }
+
+    def _interrupt(self, call: Call) -> Outputs:
+        """Done at once: 0 is among the documented codes. A machine that does not run gives 32775 (assumption)."""
+        if call.target.get("Name") == self._host_name:
+            raise Refused(ACCESS_DENIED, "the host itself")
+        machine = self._machines.of(call.reference)
+        guest = machine.guest
+        if guest is None or machine.state is not State.RUNNING:
+            raise Refused(INVALID_STATE, "the machine does not run")
+        try:
+            guest.console.interrupt()
+        except GuestError as error:
+            raise Refused(FAILED, error.text) from None
+        return done()
 
     def _request_state_change(self, call: Call) -> Outputs:
         if call.target.get("Name") == self._host_name:

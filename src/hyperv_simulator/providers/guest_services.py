@@ -7,10 +7,12 @@ Adding one that exists is refused with 32773 (seen: real-instances 3.6), so is c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from compute_hyperv.cim.cimxml import instance_to_text, text_to_instance
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
 from hyperv_simulator import identifiers as ids
+from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
@@ -58,6 +60,7 @@ class GuestServices:
         def modify(_: JobControl) -> None:
             for reference, given in changes:
                 self._repository.change(reference, {"EnabledState": given.get("EnabledState")})
+            self._tell(machine)
 
         return self._start(call, machine, modify)
 
@@ -80,8 +83,17 @@ class GuestServices:
 
         def change(_: JobControl) -> None:
             self._repository.change(settings, {name: self._texts(kept) for name, kept in lists.items()})
+            self._tell(machine)
 
         return self._start(call, machine, change)
+
+    @staticmethod
+    def _tell(machine: Machine) -> None:
+        """A guest that runs learns at once what the host has for it."""
+        guest = machine.guest
+        if guest is not None:
+            with suppress(GuestError):  # it is just ending
+                guest.exchange.tell(machine.reader.host_exchange_items())
 
     def _start(self, call: Call, machine: Machine, work: Callable[[JobControl], None]) -> Outputs:
         origin = ("Msvm_VirtualSystemManagementService", call.method)

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.transitions import State
-from hyperv_simulator.outcomes import INVALID_STATE, NOT_READY, SHUTDOWN_IN_PROGRESS, Refused
+from hyperv_simulator.outcomes import (
+    INVALID_STATE,
+    METHOD_NOT_SUPPORTED,
+    NOT_READY,
+    NOT_SUPPORTED,
+    SHUTDOWN_IN_PROGRESS,
+    Refused,
+)
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 
 
@@ -21,7 +28,13 @@ class ShutdownComponentProvider(Provider):
         self._machines = machines
 
     def methods(self) -> Mapping[str, Method]:
-        return {"InitiateShutdown": self._shut_down, "InitiateReboot": self._reboot}
+        return {
+            "InitiateShutdown": self._shut_down,
+            "InitiateReboot": self._reboot,
+            "InitiateHibernate": self._hibernate,
+            "RequestStateChange": lambda _call: {"ReturnValue": NOT_SUPPORTED},
+            "Reset": lambda _call: {"ReturnValue": NOT_SUPPORTED},
+        }
 
     def _shut_down(self, call: Call) -> Outputs:
         machine = self._ready(call)
@@ -31,6 +44,18 @@ class ShutdownComponentProvider(Provider):
 
     def _reboot(self, call: Call) -> Outputs:
         self._ready(call).reboot()
+        return done()
+
+    def _hibernate(self, call: Call) -> Outputs:
+        """Undocumented: a machine that hibernates is off, and goes on from its disk at the next start. It has to be
+        allowed (EnableHibernation), and no guest of QEMU does it.
+        """
+        machine = self._ready(call)
+        guest = machine.guest
+        if guest is None or not guest.hibernates or not machine.reader.system.boolean("EnableHibernation", False):
+            raise Refused(METHOD_NOT_SUPPORTED)
+        if not machine.shut_down():
+            raise Refused(SHUTDOWN_IN_PROGRESS)
         return done()
 
     def _ready(self, call: Call) -> Machine:

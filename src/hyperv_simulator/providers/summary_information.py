@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
+from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.integration_components import heartbeat
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
-from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.providers.base import Call, Method, Outputs, done
 from hyperv_simulator.repository.instances import Repository
-
-_OK, _NO_CONTACT = 2, 12
 
 
 class SummaryInformation:
@@ -29,6 +28,9 @@ class SummaryInformation:
             2: lambda machine, _system: {"CreationTime": machine.reader.system.get("CreationTime")},
             3: lambda machine, _system: {"Notes": "\n".join(machine.reader.system.texts("Notes"))},
             4: lambda machine, _system: {"NumberOfProcessors": machine.reader.processor.get("VirtualQuantity")},
+            5: lambda machine, _system: self._thumbnail(machine, 80, 60),
+            6: lambda machine, _system: self._thumbnail(machine, 160, 120),
+            7: lambda machine, _system: self._thumbnail(machine, 320, 240),
             9: lambda machine, _system: {"VirtualSwitchNames": self._switch_names(machine)},
             10: lambda machine, _system: {"Version": machine.reader.system.get("Version")},
             11: lambda _machine, _system: {"Shielded": False},
@@ -38,7 +40,7 @@ class SummaryInformation:
             103: lambda machine, _system: {"MemoryUsage": self._memory.assigned_mb(machine.machine_id) or None},
             104: lambda machine, _system: {"Heartbeat": self._heartbeat(machine)},
             105: lambda machine, _system: {"UpTime": machine.uptime_ms},
-            106: lambda _machine, _system: {"GuestOperatingSystem": None},
+            106: lambda machine, _system: {"GuestOperatingSystem": self._guest_system(machine)},
             109: lambda _machine, system: {"HealthState": system.get("HealthState")},
             110: lambda _machine, system: {"OperationalStatus": system.get("OperationalStatus")},
             111: lambda _machine, system: {"StatusDescriptions": system.get("StatusDescriptions")},
@@ -65,9 +67,35 @@ class SummaryInformation:
 
     @staticmethod
     def _heartbeat(machine: Machine) -> int | None:
-        if machine.state is not State.RUNNING:
+        status = heartbeat(machine)
+        return status.code if status is not None else None
+
+    @staticmethod
+    def _thumbnail(machine: Machine, width: int, height: int) -> Mapping[str, CimValue]:
+        try:
+            picture = machine.picture()
+        except GuestError:
+            picture = None
+        if picture is None:
+            return {}
+        image = picture.rgb565(width, height)
+        return {"ThumbnailImage": image, "ThumbnailImageHeight": height, "ThumbnailImageWidth": width}
+
+    @staticmethod
+    def _guest_system(machine: Machine) -> str | None:
+        """What the guest's key-value exchange says, if that is on."""
+        guest, settings = machine.guest, machine.reader.all("Msvm_KvpExchangeComponentSettingData")
+        if (
+            guest is None
+            or not machine.integration_ready
+            or not any(item.get("EnabledState") == 2 for item in settings)
+        ):
             return None
-        return _OK if machine.integration_ready else _NO_CONTACT
+        try:
+            report = guest.exchange.report()
+        except GuestError:
+            return None
+        return report.intrinsic.get("OSName") if report is not None else None
 
     @staticmethod
     def _switch_names(machine: Machine) -> CimValue:

@@ -30,6 +30,7 @@ from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_settings import SystemSettings
+from hyperv_simulator.providers.thumbnails import Thumbnails
 from hyperv_simulator.repository.instances import Repository
 
 _SETTINGS = "CIM_ResourceAllocationSettingData"
@@ -55,6 +56,7 @@ class VirtualSystemManagementProvider(Provider):
         features: FeatureSettings,
         summaries: SummaryInformation,
         guest_services: GuestServices,
+        thumbnails: Thumbnails,
         service_settings: ServiceSettings,
         planned_systems: PlannedSystems,
         exports: ExportMethods,
@@ -68,6 +70,7 @@ class VirtualSystemManagementProvider(Provider):
         self._features = features
         self._summaries = summaries
         self._guest_services = guest_services
+        self._thumbnails = thumbnails
         self._service_settings = service_settings
         self._planned_systems = planned_systems
         self._exports = exports
@@ -84,6 +87,7 @@ class VirtualSystemManagementProvider(Provider):
             **self._features.methods(),
             **self._summaries.methods(),
             **self._guest_services.methods(),
+            **self._thumbnails.methods(),
             **self._service_settings.methods(),
             **self._planned_systems.methods(),
             **self._exports.methods(),

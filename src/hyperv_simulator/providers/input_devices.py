@@ -1,0 +1,172 @@
+"""Msvm_Keyboard, Msvm_SyntheticMouse and Msvm_Ps2Mouse: what somebody at the machine would type and click.
+
+A machine that stands still takes nothing (32775, hyperv-ops 11). Positions are pixels (Microsoft's page of
+SetAbsolutePosition). Buttons are numbered from 1, the left one (assumption).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hyperv_simulator.guests import keys
+from hyperv_simulator.guests.base import GuestError
+from hyperv_simulator.guests.console import BUTTONS, Console
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.transitions import State
+from hyperv_simulator.outcomes import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, Refused
+from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
+
+# Microsoft's page of TypeText.
+_LONGEST_ASCII, _LONGEST_UNICODE = 512, 256
+
+
+class _InputDevice(Provider):
+    def __init__(self, machines: Machines) -> None:
+        self._machines = machines
+
+    def invoke(self, call: Call) -> Outputs | None:
+        try:
+            return super().invoke(call)
+        except GuestError:
+            return {"ReturnValue": FAILED}
+
+    def _console(self, call: Call) -> Console:
+        machine = self._machines.of(call.reference)
+        guest = machine.guest
+        if guest is None or machine.state is not State.RUNNING:
+            raise Refused(INVALID_STATE, "the machine does not run")
+        return guest.console
+
+
+class KeyboardProvider(_InputDevice):
+    class_name = "Msvm_Keyboard"
+
+    def methods(self) -> Mapping[str, Method]:
+        return {
+            "PressKey": lambda call: self._set_key(call, True),
+            "ReleaseKey": lambda call: self._set_key(call, False),
+            "TypeKey": self._type_key,
+            "IsKeyPressed": lambda call: done(KeyState=self._key(call) in self._console(call).pressed),
+            "TypeText": self._type_text,
+            "TypeCtrlAltDel": self._type_ctrl_alt_del,
+            "TypeScancodes": self._type_scan_codes,
+            **_NEVER,
+        }
+
+    def _set_key(self, call: Call, down: bool) -> Outputs:
+        self._console(call).set_key(self._key(call), down)
+        return done()
+
+    def _type_key(self, call: Call) -> Outputs:
+        self._console(call).type_key(self._key(call))
+        return done()
+
+    def _type_text(self, call: Call) -> Outputs:
+        text = call.text("AsciiText")
+        if len(text) > (_LONGEST_ASCII if text.isascii() else _LONGEST_UNICODE):
+            raise Refused(INVALID_PARAMETER, f"{len(text)} characters")
+        try:
+            self._console(call).type_text(text)
+        except KeyError as missing:
+            raise Refused(INVALID_PARAMETER, f"no key types {missing}") from None
+        return done()
+
+    def _type_ctrl_alt_del(self, call: Call) -> Outputs:
+        self._console(call).type_key(*keys.CTRL_ALT_DEL)
+        return done()
+
+    def _type_scan_codes(self, call: Call) -> Outputs:
+        codes = call.given("Scancodes")
+        self._console(call).type_scan_codes(codes if isinstance(codes, bytes) else bytes(call.integers("Scancodes")))
+        return done()
+
+    @staticmethod
+    def _key(call: Call) -> int:
+        code = call.integer("KeyCode")
+        if code not in keys.VIRTUAL_KEYS:
+            raise Refused(INVALID_PARAMETER, f"no key has the code {code}")
+        return keys.VIRTUAL_KEYS[code]
+
+
+class SyntheticMouseProvider(_InputDevice):
+    class_name = "Msvm_SyntheticMouse"
+    state_parameter = "IsDown"
+
+    def methods(self) -> Mapping[str, Method]:
+        return {
+            "GetButtonState": self._button_state,
+            "SetButtonState": self._set_button,
+            "ClickButton": self._click,
+            "SetAbsolutePosition": self._point,
+            "SetScrollPosition": self._scroll,
+            **_NEVER,
+        }
+
+    def _button_state(self, call: Call) -> Outputs:
+        return done(**{self.state_parameter: self._button(call) in self._console(call).buttons})
+
+    def _set_button(self, call: Call) -> Outputs:
+        self._console(call).set_button(self._button(call), call.boolean(self.state_parameter))
+        return done()
+
+    def _click(self, call: Call) -> Outputs:
+        self._console(call).click(self._button(call))
+        return done()
+
+    def _point(self, call: Call) -> Outputs:
+        self._console(call).point_at(call.integer("HorizontalPosition"), call.integer("VerticalPosition"))
+        return done()
+
+    def _scroll(self, call: Call) -> Outputs:
+        self._console(call).scroll(call.integer("ScrollPositionDelta"))
+        return done()
+
+    @staticmethod
+    def _button(call: Call) -> int:
+        index = call.integer("ButtonIndex")
+        if not 1 <= index <= len(BUTTONS):
+            raise Refused(INVALID_PARAMETER, f"button {index}")
+        return index - 1
+
+
+class Ps2MouseProvider(SyntheticMouseProvider):
+    class_name = "Msvm_Ps2Mouse"
+    state_parameter = "ButtonState"
+
+    def methods(self) -> Mapping[str, Method]:
+        methods = {name: method for name, method in super().methods().items() if name != "SetAbsolutePosition"}
+        return {**methods, "SetRelativePosition": self._move}
+
+    def _move(self, call: Call) -> Outputs:
+        self._console(call).move_by(call.integer("HorizontalDelta"), call.integer("VerticalDelta"))
+        return done()
+
+
+def _never(_call: Call) -> Outputs:
+    return {"ReturnValue": NOT_SUPPORTED}
+
+
+# Devices of a machine are not switched on and off by themselves: 1, not supported (the schema's value maps).
+_NEVER: Mapping[str, Method] = {"RequestStateChange": _never, "Reset": _never}
+
+
+class FixedDeviceProvider(Provider):
+    """A device of a machine that has no other methods."""
+
+    def __init__(self, class_name: str) -> None:
+        self.class_name = class_name
+
+    def methods(self) -> Mapping[str, Method]:
+        return _NEVER
+
+
+FIXED_DEVICES = (
+    "Msvm_HeartbeatComponent",
+    "Msvm_KvpExchangeComponent",
+    "Msvm_S3DisplayController",
+    "Msvm_SerialPort",
+    "Msvm_SyntheticDisplayController",
+    "Msvm_TimeSyncComponent",
+    "Msvm_VideoHead",
+    "Msvm_VssComponent",
+)
