@@ -5,7 +5,7 @@ What lives here and only here: which of these parts is given which. ``assembly``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -18,45 +18,43 @@ from hyperv_simulator.instances import service_data
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.fibre_channel import FibreChannelRules
+from hyperv_simulator.machines.resources.gpu_partition import GpuPartitionRules
+from hyperv_simulator.machines.resources.pci_express import PciExpressRules
+from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRules
 from hyperv_simulator.machines.security import SecurityDevices
 from hyperv_simulator.metering import definitions
 from hyperv_simulator.metering.measurements import Measurements, seconds_of_process
 from hyperv_simulator.metering.meters import Meters
 from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ
 from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.pci.assignable import AssignableDevices
+from hyperv_simulator.pci.devices import PciDevices
+from hyperv_simulator.pci.gpus import Gpus
+from hyperv_simulator.pci.plug_and_play import PlugAndPlay
+from hyperv_simulator.providers.assignable_device_service import AssignableDeviceProvider
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.metric_service import MetricProvider
 from hyperv_simulator.providers.replication_service import ReplicationProvider, refuse_replica_server
 from hyperv_simulator.providers.security_service import SecurityProvider
 from hyperv_simulator.providers.service_settings import ServiceKind, ServiceSettings
 from hyperv_simulator.repository.associations import Association
-from hyperv_simulator.repository.instances import Repository
-from hyperv_simulator.storage.vhd import DiskStore
 
 
-class ServiceHost(Protocol):
+class ServiceHost(ResourceHost, Protocol):
     """What the services need of their host."""
 
     @property
     def config(self) -> HostConfig: ...
 
     @property
-    def host_name(self) -> str: ...
-
-    @property
     def state_folder(self) -> Path: ...
-
-    @property
-    def repository(self) -> Repository: ...
 
     @property
     def machines(self) -> Machines: ...
 
     @property
     def memory(self) -> HostMemory: ...
-
-    @property
-    def disks(self) -> DiskStore: ...
 
     @property
     def jobs(self) -> Jobs: ...
@@ -75,6 +73,19 @@ class FurtherServices:
         measurements = Measurements(host.disks, PROCESSOR_MHZ, **measured)
         self.meters = Meters(repository, host.machines, host.memory, measurements, self._kept)
         SecurityDevices(repository, host.machines)
+        self._devices = PciDevices(host.config, self._kept)
+        self._assignable = AssignableDevices(repository, host.machines, self._devices, host.host_name)
+        self._gpus = Gpus(repository, host.machines, self._devices, self._kept)
+        self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
+
+    @property
+    def device_rules(self) -> Mapping[str, ResourceRules]:
+        return {
+            "synthetic fibrechannel port": FibreChannelRules(),
+            "fibrechannel connection": FibreChannelRules(),
+            "virtual pci express port": PciExpressRules(self._host, self._assignable),
+            "gpu partition": GpuPartitionRules(self._host, self._gpus),
+        }
 
     def providers(self) -> Iterator[Provider]:
         repository, machines, jobs = self._host.repository, self._host.machines, self._host.jobs
@@ -88,11 +99,15 @@ class FurtherServices:
             "Msvm_ReplicationService", service_data.REPLICATION_SETTINGS, tail="HVR", check=refuse_replica_server
         )
         yield ReplicationProvider(repository, machines, jobs, self._settings(replication))
+        yield AssignableDeviceProvider(self._devices, self._assignable)
+        yield self._plug_and_play
+        yield self._gpus
 
     def associations(self, walks: Walks) -> Iterator[Association]:
         yield from SecurityAssociations(walks).rows()
         yield from MetricAssociations(walks.repository, self.meters).rows()
         yield from ServiceAssociations(walks).rows()
+        yield from self._plug_and_play.associations()
 
     def _settings(self, kind: ServiceKind) -> ServiceSettings:
         return ServiceSettings(self._host.repository, self._host.jobs, self._host.host_name, kind, self._kept)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hyperv_simulator.config.cluster import ClusterConfig
+from hyperv_simulator.config.devices import GpuConfig, PciDeviceConfig
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.config.hgs import HgsConfig
 from hyperv_simulator.config.migration import MigrationConfig
-from hyperv_simulator.config.network import NicConfig, SwitchConfig, TeamConfig
+from hyperv_simulator.config.network import FirewallConfig, NicConfig, SwitchConfig, TeamConfig
 from hyperv_simulator.config.operating_system import (
     AccountConfig,
     Edition,
@@ -89,12 +90,15 @@ class HostConfig:
     :param switch: virtual switches (``[[host.switch]]``).
     :param nic: physical network adapters (``[[host.nic]]``); without any, those that external switches name.
     :param team: teams of adapters (``[[host.team]]``).
+    :param firewall: Windows' firewall (``[host.firewall]``).
     :param disk: disks besides that of C: (``[[host.disk]]``).
     :param volume: volumes besides C: (``[[host.volume]]``).
     :param san_policy: what happens to disks that appear.
     :param iscsi_target: iSCSI targets within reach (``[[host.iscsi_target]]``).
     :param fc_hba: Fibre Channel ports (``[[host.fc_hba]]``).
     :param mpio: multipath I/O (``[host.mpio]``).
+    :param pci_device: PCI Express devices (``[[host.pci_device]]``).
+    :param gpu: graphics cards that can be shared in partitions (``[[host.gpu]]``).
     :param smb: settings of the SMB server and client (``[host.smb]``).
     :param smb_share: shares (``[[host.smb_share]]``).
     :param smb_mapping: connections to other servers' shares (``[[host.smb_mapping]]``).
@@ -114,6 +118,7 @@ class HostConfig:
     :param registry: registry values that are other than by default (``[[host.registry]]``).
     :param account: more local accounts (``[[host.account]]``).
     :param hardware: the machine under Windows (``[host.hardware]``).
+    :param recording: file of a recorded host (``hyperv-simulator dump``), whose machines and instances it has.
     :param client_ca_file: PEM file of an authority; certificates that it signed let clients in as ``username``.
     """
 
@@ -143,12 +148,15 @@ class HostConfig:
     switch: tuple[SwitchConfig, ...] = (SwitchConfig("external"),)
     nic: tuple[NicConfig, ...] = ()
     team: tuple[TeamConfig, ...] = ()
+    firewall: FirewallConfig = field(default_factory=FirewallConfig)
     disk: tuple[DiskConfig, ...] = ()
     volume: tuple[VolumeConfig, ...] = ()
     san_policy: SanPolicy = "offline_shared"
     iscsi_target: tuple[IscsiTargetConfig, ...] = ()
     fc_hba: tuple[FcHbaConfig, ...] = ()
     mpio: MpioConfig = field(default_factory=MpioConfig)
+    pci_device: tuple[PciDeviceConfig, ...] = ()
+    gpu: tuple[GpuConfig, ...] = ()
     smb: SmbConfig = field(default_factory=SmbConfig)
     smb_share: tuple[SmbShareConfig, ...] = ()
     smb_mapping: tuple[SmbMappingConfig, ...] = ()
@@ -158,6 +166,7 @@ class HostConfig:
     migration: MigrationConfig = field(default_factory=MigrationConfig)
     quotas: Quotas = field(default_factory=Quotas)
     kerberos: KerberosConfig = field(default_factory=KerberosConfig)
+    recording: str = ""
     client_ca_file: str = ""
     features: tuple[str, ...] = _FEATURES
     reboot_pending: bool = False

@@ -227,14 +227,14 @@ def kinds(version: WindowsVersion) -> tuple[DeviceKind, ...]:
             "D92D268E-9AA8-49DD-8C7D-821CEFB5F597",
             {**storage, "Access": 1},
         ),
-        # This and the legacy NIC's pool are two of the three pools whose sub type no dump tells (real-instances 1.7).
+        # Whether this or the legacy NIC has the pool 4EA4F71F no dump tells (real-instances 1.7).
         DeviceKind(
             "Virtual Floppy Disk",
             SASD,
             31,
             "Floppy Disk Image",
             "Settings for the Microsoft Floppy Disk Image.",
-            "19839BFF-6F04-4B24-B4B5-1AFCCBE729DE",
+            "78AA0C27-B2BD-45BA-83D1-5F2A8C4C6656",
             storage,
         ),
         DeviceKind(
@@ -304,6 +304,54 @@ def kinds(version: WindowsVersion) -> tuple[DeviceKind, ...]:
             "COM",
             "Settings for the Microsoft Virtual Serial Port.",
             values={"Connection": [""], **({"DebuggerMode": False} if version.has_serial_port_settings else {})},
+        ),
+        *_fibre_channel(),
+        *(_assignable(version) if recent else ()),
+    )
+
+
+def _fibre_channel() -> tuple[DeviceKind, ...]:
+    """The pool of the ports was read on a host (HVWMI ``fibre_channel``), that of connections in real-instances 1.7."""
+    return (
+        DeviceKind(
+            "Synthetic FibreChannel Port",
+            "Msvm_SyntheticFcPortSettingData",
+            7,
+            "Fibre Channel Adapter",
+            "Settings for the Microsoft Synthetic FibreChannel Port.",
+            "19839BFF-6F04-4B24-B4B5-1AFCCBE729DE",
+        ),
+        DeviceKind(
+            "FibreChannel Connection",
+            "Msvm_FcPortAllocationSettingData",
+            64764,
+            "Fibre Channel Connection",
+            "Settings for the Fibre Channel connection.",
+            "146C56A0-3546-469B-9737-FCBCF82428F4",
+        ),
+    )
+
+
+def _assignable(version: WindowsVersion) -> tuple[DeviceKind, ...]:
+    """Devices and shares of devices. Types: HVWMI ``host_pools``; of the pools' GUIDs the first block of the GPU
+    partitions' is known (HVWMI ``gpu_partition``), the rest is made up."""
+    return (
+        DeviceKind(
+            "Virtual Pci Express Port",
+            "Msvm_PciExpressSettingData",
+            32769,
+            "PCI Express Port",
+            "Microsoft Virtual PCI Express Port Setting Data",
+            "2FCC454E-0000-4000-8000-000000032769",
+            {"VirtualFunctions": [0]} if version.release >= 2019 else {},
+        ),
+        DeviceKind(
+            "GPU Partition",
+            "Msvm_GpuPartitionSettingData",
+            32770,
+            "GPU Partition",
+            "Settings for the Microsoft GPU Partition.",
+            "0DCC3FD1-0000-4000-8000-000000032770",
         ),
     )
 

@@ -83,6 +83,11 @@ def invalid_method_parameter(class_name: str, method: str, name: str) -> SoapFau
     return _fault("ERROR_WSMAN_INVALID_PARAMETER_NAME", WBEM_E_INVALID_PARAMETER, f"{class_name}.{method}({name})")
 
 
+def invalid_value(what: str) -> SoapFault:
+    """A property can be written, but not with this value."""
+    return _fault("ERROR_WSMAN_INVALID_PARAMETER", WBEM_E_INVALID_PARAMETER, what)
+
+
 def not_capable(what: str) -> SoapFault:
     """The class is known, but nobody does that for it."""
     fault = replace(

@@ -7,6 +7,7 @@ Rule 2: the texts of a failed modification are Hyper-V's own frame: "Failed to m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from compute_hyperv.cim.errors import CimError
@@ -44,6 +45,10 @@ class ResourceHost(Protocol):
 
     @property
     def logical_processors(self) -> int: ...
+
+    @property
+    def device_rules(self) -> Mapping[str, ResourceRules]:
+        """The rules of what the host may have to hand out, by ResourceSubType."""
 
 
 class ResourceRules(Protocol):

@@ -34,6 +34,7 @@ class ResourceTable:
             "synthetic dvd drive": drives,
             "virtual hard disk": media,
             "virtual cd/dvd disk": media,
+            "virtual floppy disk": media,
             "serial port": SerialPortRules(host),
             "emulated ide controller": fixed,
             "diskette controller": fixed,
@@ -45,6 +46,7 @@ class ResourceTable:
             "synthetic mouse": fixed,
             "s3 display controller": fixed,
             "synthetic display controller": fixed,
+            **host.device_rules,
         }
 
     def of(self, settings: CimInstance) -> ResourceRules:
