@@ -19,11 +19,13 @@ class SwitchConfig:
     :param name: its name; what a cloud's physical network is mapped to.
     :param type: ``external`` (on a physical NIC), ``internal`` or ``private``.
     :param adapter: the physical NIC of an external switch.
+    :param allow_management_os: whether the host itself has a port on an external switch, which takes the NIC's address.
     """
 
     name: str
     type: SwitchType = "external"
     adapter: str = "Ethernet"
+    allow_management_os: bool = True
 
 
 NetworkCategory = Literal["public", "private", "domain"]
@@ -88,3 +90,15 @@ class TeamConfig:
     members: tuple[str, ...]
     mode: Literal["static", "switch_independent", "lacp"] = "switch_independent"
     balancing: Literal["transport_ports", "ip_addresses", "mac_addresses", "hyperv_port", "dynamic"] = "dynamic"
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallConfig:
+    """Windows' firewall (``[host.firewall]``).
+
+    :param enable: ids of predefined rules that are on, whatever setup left: ``VIRT-MIGL-In-TCP-NoScope``.
+    :param disable: ids of rules that are off.
+    """
+
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()

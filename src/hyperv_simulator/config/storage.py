@@ -1,4 +1,4 @@
-"""``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``, ``[host.mpio]``: block storage."""
+"""Block storage: ``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``, ``[host.mpio]``."""
 
 from __future__ import annotations
 

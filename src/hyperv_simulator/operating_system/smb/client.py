@@ -7,7 +7,6 @@ behind it.
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,8 @@ from typing import Any
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.smb import SmbConfig, SmbMappingConfig
-from hyperv_simulator.instances.facts import Adapter, HostFacts
+from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.operating_system.network_stack.wiring import Interface
 from hyperv_simulator.operating_system.smb import SMB
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 from hyperv_simulator.repository.defaults import new_instance
@@ -39,7 +39,8 @@ class Constraint:
 class SmbClient:
     """Safe for threads.
 
-    :param multichannel: whether it is on.
+    :param interfaces: those that IP is bound to.
+    :param multichannel: whether SMB Multichannel is on.
     :param kept: mappings and constraints from the last run.
     """
 
@@ -47,12 +48,14 @@ class SmbClient:
         self,
         repository: Repository,
         facts: HostFacts,
+        interfaces: Callable[[], list[Interface]],
         multichannel: Callable[[], bool],
         kept: Mapping[str, Any],
         keep: Callable[[Any], None],
     ) -> None:
         self._repository = repository
         self._facts = facts
+        self._interfaces = interfaces
         self._multichannel = multichannel
         self._keep = keep
         self._lock = threading.RLock()
@@ -73,8 +76,8 @@ class SmbClient:
         ):
             repository.add_source(class_name, lambda _owner, source=source: source(), SMB)  # type: ignore[misc]  # bound at definition
 
-    def adapter(self, name: str = "", index: int = 0) -> Adapter | None:
-        return next((item for item in self._facts.adapters if item.name == name or item.index == index), None)
+    def adapter(self, name: str = "", index: int = 0) -> Interface | None:
+        return next((item for item in self._interfaces() if item.name == name or item.index == index), None)
 
     def has(self, letter: str, remote: str) -> bool:
         return _key(letter, remote) in self._mappings or any(
@@ -149,10 +152,10 @@ class SmbClient:
         }
         return self._new(CONNECTION, values)
 
-    def _usable(self, server: str) -> list[Adapter]:
+    def _usable(self, server: str) -> list[Interface]:
         """The adapters that may talk to a server: connected ones, within what a constraint names."""
         allowed = {item.adapter for item in self._constraints if item.server.lower() == server.lower()}
-        return [item for item in self._facts.adapters if item.nic.connected and (not allowed or item.name in allowed)]
+        return [item for item in self._interfaces() if item.connected and (not allowed or item.name in allowed)]
 
     def _channels(self) -> Iterator[CimInstance]:
         servers = dict.fromkeys(item.remote.strip("\\").split("\\")[0] for item in self._mappings.values())
@@ -160,7 +163,7 @@ class SmbClient:
             for adapter in self._usable(server):
                 yield self._channel(server, adapter)
 
-    def _channel(self, server: str, adapter: Adapter) -> CimInstance:
+    def _channel(self, server: str, adapter: Interface) -> CimInstance:
         values: dict[str, CimValue] = {
             "ServerName": server,
             "ClientInterfaceIndex": adapter.index,
@@ -171,8 +174,8 @@ class SmbClient:
             "Selected": True,
             "ClientRSSCapable": True,
             "ServerRSSCapable": True,
-            "ClientRdmaCapable": adapter.nic.rdma,
-            "ServerRdmaCapable": adapter.nic.rdma,
+            "ClientRdmaCapable": _can_rdma(adapter),
+            "ServerRdmaCapable": _can_rdma(adapter),
             "ClientLinkSpeed": adapter.speed_bps,
             "ServerLinkSpeed": adapter.speed_bps,
             "MaxChannels": 4,
@@ -184,8 +187,8 @@ class SmbClient:
         return self._new(CHANNEL, values)
 
     def _client_interfaces(self) -> Iterator[CimInstance]:
-        for adapter in self._facts.adapters:
-            if adapter.nic.connected:
+        for adapter in self._interfaces():
+            if adapter.connected:
                 address = _address(adapter)
                 yield self._new(
                     "MSFT_SmbClientNetworkInterface",
@@ -193,8 +196,8 @@ class SmbClient:
                 )
 
     def _server_interfaces(self) -> Iterator[CimInstance]:
-        for adapter in self._facts.adapters:
-            if adapter.nic.connected and (address := _address(adapter)):
+        for adapter in self._interfaces():
+            if adapter.connected and (address := _address(adapter)):
                 values = {**_interface(adapter), "ScopeName": "*", "IpAddress": address}
                 yield self._new("MSFT_SmbServerNetworkInterface", values)
 
@@ -205,18 +208,22 @@ class SmbClient:
         )
 
 
-def _interface(adapter: Adapter) -> dict[str, CimValue]:
+def _interface(adapter: Interface) -> dict[str, CimValue]:
     return {
         "InterfaceIndex": adapter.index,
         "FriendlyName": adapter.name,
         "LinkSpeed": adapter.speed_bps,
-        "RdmaCapable": adapter.nic.rdma,
+        "RdmaCapable": _can_rdma(adapter),
         "RssCapable": True,
     }
 
 
-def _address(adapter: Adapter) -> str:
-    return str(ipaddress.IPv4Interface(adapter.nic.address).ip) if adapter.nic.address else ""
+def _address(adapter: Interface) -> str:
+    return str(adapter.address.ip) if adapter.address is not None else ""
+
+
+def _can_rdma(adapter: Interface) -> bool:
+    return adapter.nic is not None and adapter.nic.rdma
 
 
 def _key(letter: str, remote: str) -> str:
