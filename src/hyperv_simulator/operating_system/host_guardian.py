@@ -3,6 +3,7 @@
 Outcomes and modes: hyperv-ops 12, real-instances 5.3. A host is guarded when it is in the mode of the hosting service
 and its last attestation passed. What a guardian service would say of a host is what hosts.toml says; changing the mode
 forgets the last attestation (assumption).
+"""
 
 from __future__ import annotations
 
