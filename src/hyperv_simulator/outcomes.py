@@ -21,6 +21,8 @@ INCORRECT_TYPE = 32776
 FILE_NOT_FOUND = 32779
 NOT_READY = 32780
 SHUTDOWN_IN_PROGRESS = 32782
+VHD_CHAIN_CYCLE = 32787
+OBJECT_NOT_FOUND = 32789
 START_FAILED = 32788  # seen in the job of a machine that could not start (real-instances 3.6)
 
 # HRESULTs that stand in error texts

@@ -20,10 +20,13 @@ from hyperv_simulator.outcomes import (
     OperationFailed,
     Refused,
 )
+from hyperv_simulator.outcomes import VHD_CHAIN_CYCLE as VHD_CHAIN_CYCLE_CODE
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.providers.mounted_storage_image import MountedImages
+from hyperv_simulator.providers.unsupported import service_control, vhd_sets
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.storage.errors import FILE_NOT_FOUND as FILE_NOT_FOUND_RESULT
-from hyperv_simulator.storage.errors import PATH_NOT_FOUND, DiskError
+from hyperv_simulator.storage.errors import PATH_NOT_FOUND, VHD_CHAIN_CYCLE, DiskError
 from hyperv_simulator.storage.vhd import DiskFormat, DiskKind, DiskStore, VirtualDisk
 
 _SETTINGS = "Msvm_VirtualHardDiskSettingData"
@@ -31,28 +34,37 @@ _KINDS: Mapping[int, DiskKind] = {2: "fixed", 3: "dynamic", 4: "differencing"}
 _FORMATS: Mapping[int, DiskFormat] = {2: "vhd", 3: "vhdx"}
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 _FORMAT_NUMBERS = {name: number for number, name in _FORMATS.items()}
-_STORAGE_JOB_TYPE = 1
+_FORMAT_SET = 4
+_FLOPPY_BYTES = 1440 * 1024
+# Modes of compacting: those in which blocks are looked through for zeros, and those that only give back what is marked.
+_MODES_THAT_LOOK = {0: True, 1: False, 2: False, 3: False, 4: True}
+_CLUSTER_STORAGE = "c:\\clusterstorage\\"
 
 
-def _job(verb: str, doing: str, what: str = "Virtual Hard Disk") -> JobKind:
-    return JobKind(f"{verb} {what}", f"{doing} {what}", _STORAGE_JOB_TYPE, "Msvm_StorageJob")
+def _job(verb: str, doing: str, job_type: int, what: str = "Virtual Hard Disk") -> JobKind:
+    """:param job_type: value map of Msvm_StorageJob.JobType; 0 where it names nothing that fits."""
+    return JobKind(f"{verb} {what}", f"{doing} {what}", job_type, "Msvm_StorageJob")
 
 
-_CREATE = _job("Create", "Creating")
-_RESIZE = _job("Resize", "Resizing")
-_CONVERT = _job("Convert", "Converting")
-_MERGE = _job("Merge", "Merging", "Virtual Disk")
-_COMPACT = _job("Compact", "Compacting")
-_RECONNECT = _job("Set Parent", "Setting Parent of")
-_VALIDATE = _job("Validate", "Validating")
-_SET = _job("Set Settings", "Setting Attributes of")
+_CREATE = _job("Create", "Creating", 1)
+_FLOPPY = _job("Create", "Creating", 2, "Virtual Floppy Disk")
+_RESIZE = _job("Resize", "Resizing", 4)
+_CONVERT = _job("Convert", "Converting", 6)
+_MERGE = _job("Merge", "Merging", 5, "Virtual Disk")
+_COMPACT = _job("Compact", "Compacting", 3)
+_ATTACH = _job("Mount", "Mounting", 7)
+_RECONNECT = _job("Set Parent", "Setting Parent of", 0)
+_VALIDATE = _job("Validate", "Validating", 9)
+_SHARING = _job("Validate Sharing", "Validating Sharing of", 0)
+_SET = _job("Set Settings", "Setting Attributes of", 0)
 
 
 class ImageManagementProvider(Provider):
     class_name = "Msvm_ImageManagementService"
 
-    def __init__(self, disks: DiskStore, jobs: Jobs, catalogue: HostCatalogue) -> None:
+    def __init__(self, disks: DiskStore, images: MountedImages, jobs: Jobs, catalogue: HostCatalogue) -> None:
         self._disks = disks
+        self._images = images
         self._jobs = jobs
         self._catalogue = catalogue
 
@@ -68,6 +80,12 @@ class ImageManagementProvider(Provider):
             "CompactVirtualHardDisk": self._compact,
             "SetParentVirtualHardDisk": self._set_parent,
             "ValidateVirtualHardDisk": self._validate,
+            "ValidatePersistentReservationSupport": self._validate_sharing,
+            "AttachVirtualHardDisk": self._attach,
+            "CreateVirtualFloppyDisk": self._create_floppy,
+            **self._images.methods(),
+            **vhd_sets(self._disks),
+            **service_control(),
         }
 
     # Reading
@@ -97,7 +115,7 @@ class ImageManagementProvider(Provider):
         values: dict[str, CimValue] = {
             "FileSize": disk.file_size_bytes,
             "InUse": disk.in_use,
-            "MinInternalSize": disk.virtual_size_bytes,
+            "MinInternalSize": self._smallest_size(disk),
             "PhysicalSectorSize": disk.physical_sector_bytes,
             "Alignment": 1,
             "FragmentationPercentage": 0,
@@ -132,16 +150,32 @@ class ImageManagementProvider(Provider):
 
         return self._start(call, _CREATE, path, "create", create)
 
+    def _create_floppy(self, call: Call) -> Outputs:
+        path = call.text("Path")
+        return self._start(call, _FLOPPY, path, "create", lambda: self._disks.create_blank(path, _FLOPPY_BYTES))
+
+    def _attach(self, call: Call) -> Outputs:
+        """A drive letter is not assigned: Windows' own view of the disk is not simulated."""
+        path, read_only = call.text("Path"), call.boolean("ReadOnly")
+        return self._start(call, _ATTACH, path, "mount", lambda: self._images.attach(path, read_only=read_only))
+
     def _set(self, call: Call) -> Outputs:
-        """Of the attributes only the disk's id can be set (the sector size of a file is what it is)."""
+        """The attributes that can be set: VirtualDiskId and PhysicalSectorSize."""
         try:
             given = call.embedded("VirtualDiskSettingData", _SETTINGS)
         except OperationFailed as failure:
             return job_started(self._jobs.failed(_SET, failure, user=call.caller.user))
-        path, disk_id = self._path_in(given), given.get("VirtualDiskId")
-        if not isinstance(disk_id, str) or not disk_id:
+        path, disk_id, sector = self._path_in(given), given.get("VirtualDiskId"), given.integer("PhysicalSectorSize", 0)
+        if not disk_id and not sector:
             raise Refused(METHOD_NOT_SUPPORTED, "nothing that can be set")
-        return self._start(call, _SET, path, "set the attributes of", lambda: self._disks.set_disk_id(path, disk_id))
+
+        def change() -> None:
+            if disk_id:
+                self._disks.set_disk_id(path, str(disk_id))
+            if sector:
+                self._disks.set_physical_sector(path, sector)
+
+        return self._start(call, _SET, path, "set the attributes of", change)
 
     def _resize(self, call: Call) -> Outputs:
         path, size = call.text("Path"), call.integer("MaxInternalSize")
@@ -163,8 +197,11 @@ class ImageManagementProvider(Provider):
         return self._start(call, _MERGE, child, "merge", lambda: self._disks.merge(child, ancestor))
 
     def _compact(self, call: Call) -> Outputs:
-        path = call.text("Path")
-        return self._start(call, _COMPACT, path, "compact", lambda: self._disks.compact(path))
+        path, mode = call.text("Path"), call.integer("Mode", 0)
+        if mode not in _MODES_THAT_LOOK:
+            raise Refused(INVALID_PARAMETER, f"Mode {mode}")
+        look = _MODES_THAT_LOOK[mode]
+        return self._start(call, _COMPACT, path, "compact", lambda: self._disks.compact(path, find_zeros=look))
 
     def _set_parent(self, call: Call) -> Outputs:
         child, parent = call.text("ChildPath"), call.text("ParentPath")
@@ -177,7 +214,25 @@ class ImageManagementProvider(Provider):
         path = call.text("Path")
         return self._start(call, _VALIDATE, path, "validate", lambda: self._disks.validate(path))
 
+    def _validate_sharing(self, call: Call) -> Outputs:
+        """Shared disks need a cluster's storage."""
+        path = call.text("Path")
+
+        def validate() -> None:
+            self._disks.info(path)
+            if not str(self._disks.folder.parse(path)).lower().startswith(_CLUSTER_STORAGE):
+                text = "The storage where the virtual hard disk is located does not support virtual hard disk sharing."
+                raise OperationFailed(f"Failed to validate '{path}'.", text, code=FAILED)
+
+        return self._start(call, _SHARING, path, "validate", validate)
+
     # Inside
+
+    def _smallest_size(self, disk: VirtualDisk) -> int:
+        try:
+            return self._disks.smallest_size(disk.path)
+        except DiskError:
+            return disk.virtual_size_bytes  # a parent is missing
 
     def _start(self, call: Call, kind: JobKind, path: str, verb: str, action: Callable[[], None]) -> Outputs:
         def work(_: JobControl) -> None:
@@ -187,7 +242,7 @@ class ImageManagementProvider(Provider):
                 raise OperationFailed(
                     f"Failed to {verb} the virtual hard disk.",
                     f"The system failed to {verb} '{path}': {error.text} (0x{error.code:08X}).",
-                    code=FAILED,
+                    code=VHD_CHAIN_CYCLE_CODE if error.code == VHD_CHAIN_CYCLE else FAILED,
                     result=error.code,
                 ) from None
 
@@ -223,6 +278,8 @@ class ImageManagementProvider(Provider):
 
     @staticmethod
     def _format_in(given: CimInstance) -> DiskFormat:
+        if given.integer("Format", 0) == _FORMAT_SET:
+            raise Refused(METHOD_NOT_SUPPORTED, "VHD sets")
         disk_format = _FORMATS.get(given.integer("Format", 0))
         if disk_format is None:
             raise Refused(INVALID_PARAMETER, f"Format {given.get('Format')!r}")

@@ -24,6 +24,7 @@ from hyperv_simulator.outcomes import (
     Refused,
 )
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, job_started
+from hyperv_simulator.providers.unsupported import service_control
 
 _SETTINGS = "Msvm_VirtualSystemSnapshotSettingData"
 _FULL, _DISK, _RECOVERY = 2, 3, 32768
@@ -55,6 +56,7 @@ class VirtualSystemSnapshotProvider(Provider):
             "DestroySnapshotTree": self._destroy_tree,
             "ClearSnapshotState": self._clear,
             "ConvertToReferencePoint": self._convert,
+            **service_control(),
         }
 
     def _create(self, call: Call) -> Outputs:

@@ -214,7 +214,7 @@ class DiskStore:
         driver = {"vhd": "vpc", "vhdx": "vhdx"}[format]
         with self.guest_view(source, read_only=True) as disk, self._new_name(target) as new:
             node = qemu_img.json_name(disk.blockdev)
-            qemu_img.run("convert", "-O", driver, "-o", options, node, str(new), path=source)
+            qemu_img.run("convert", "-U", "-O", driver, "-o", options, node, str(new), path=source)
 
     def merge(self, child: str, ancestor: str, heirs: Sequence[str] = ()) -> None:
         """Write what the files from ``child`` up to below ``ancestor`` hold into ``ancestor``, and delete those files.
@@ -350,6 +350,15 @@ class DiskStore:
         :raises DiskError: the chain is broken.
         """
         return [str(layer.path) for layer in read_chain(self.folder, path)]
+
+    def create_blank(self, path: str, size_bytes: int) -> None:
+        """A file of zeros, such as a floppy disk.
+
+        :raises DiskError: FILE_EXISTS, PATH_NOT_FOUND.
+        """
+        self.folder.for_new(path)
+        with self._new_file(path) as fd:
+            os.ftruncate(fd, size_bytes)
 
     def remove(self, path: str) -> None:
         """Delete a disk's file.

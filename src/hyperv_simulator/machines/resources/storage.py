@@ -25,7 +25,11 @@ from hyperv_simulator.storage.errors import SHARING_VIOLATION, DiskError
 
 MAX_SCSI_CONTROLLERS = 4
 _SLOTS = {"emulated ide controller": 2, "synthetic scsi controller": 64}
-_MEDIA = {"virtual hard disk": "synthetic disk drive", "virtual cd/dvd disk": "synthetic dvd drive"}
+_MEDIA = {
+    "virtual hard disk": "synthetic disk drive",
+    "virtual cd/dvd disk": "synthetic dvd drive",
+    "virtual floppy disk": "synthetic diskette drive",
+}
 
 
 def sub_type_of(settings: CimInstance) -> str:

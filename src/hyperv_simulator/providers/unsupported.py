@@ -1,0 +1,47 @@
+"""Methods that hosts have and the simulator has nothing behind: they answer with the documented refusal.
+
+* a VHD set needs a cluster's shared storage, change tracking a driver in the storage stack: 32770 (R16 of hyperv-ops)
+* the service classes of Hyper-V can't be started, stopped or put into a state: 1 (their class pages)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hyperv_simulator.outcomes import FILE_NOT_FOUND, METHOD_NOT_SUPPORTED, NOT_SUPPORTED, Refused
+from hyperv_simulator.providers.base import Call, Method, Outputs
+from hyperv_simulator.storage.vhd import DiskStore
+
+# Method and the parameter that names the file it is about.
+_VHD_SETS: Mapping[str, str] = {
+    "GetVHDSetInformation": "VHDSetPath",
+    "GetVHDSnapshotInformation": "VHDSetPath",
+    "SetVHDSnapshotInformation": "",
+    "DeleteVHDSnapshot": "VHDSetPath",
+    "OptimizeVHDSet": "VHDSetPath",
+    "ConvertVirtualHardDiskToVHDSet": "VirtualHardDiskPath",
+    "GetVirtualDiskChanges": "Path",
+}
+
+
+def service_control() -> Mapping[str, Method]:
+    """Of a service of Hyper-V."""
+
+    def refuse(_: Call) -> Outputs:
+        raise Refused(NOT_SUPPORTED, "Hyper-V's services are not controlled over WMI")
+
+    return dict.fromkeys(("RequestStateChange", "StartService", "StopService"), refuse)
+
+
+def vhd_sets(store: DiskStore) -> Mapping[str, Method]:
+    """Of the image service."""
+
+    def method(parameter: str) -> Method:
+        def refuse(call: Call) -> Outputs:
+            if parameter and not store.folder.exists(call.text(parameter)):
+                raise Refused(FILE_NOT_FOUND, call.text(parameter))
+            raise Refused(METHOD_NOT_SUPPORTED, "VHD sets and change tracking")
+
+        return refuse
+
+    return {name: method(parameter) for name, parameter in _VHD_SETS.items()}
