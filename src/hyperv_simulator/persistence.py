@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,10 +33,14 @@ from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import Refused
 from hyperv_simulator.repository.instances import ChangeKind, Repository, owner_in
 from hyperv_simulator.repository.records import instance_of, record_of
-from hyperv_simulator.switches import SWITCH, SWITCH_SETTINGS, Switches
+from hyperv_simulator.switches import SWITCH_SETTINGS, Switches
+from hyperv_simulator.switching.extensions import EXTENSION
+from hyperv_simulator.switching.ports import SWITCH
 
 _LOG = logging.getLogger(__name__)
 _DELAY_S = 0.3
+_FEATURE = "Msvm_FeatureSettingData"
+_MACHINES, _SWITCHES = "machines", "switches.json"
 _START, _ALWAYS, _IF_IT_WAS = 2, 4, 3
 _SYSTEM_USER = "NT AUTHORITY\\SYSTEM"
 
@@ -70,8 +75,8 @@ class Store:
 
     def __init__(self, host: Kept) -> None:
         self._host = host
-        self._machines_folder = host.state_folder / "machines"
-        self._switches_file = host.state_folder / "switches.json"
+        self._machines_folder = host.state_folder / _MACHINES
+        self._switches_file = host.state_folder / _SWITCHES
         self._changed: set[str] = set()
         self._switches_changed = False
         self._lock = threading.Lock()
@@ -114,14 +119,18 @@ class Store:
         if instance is None or self._frozen:
             return
         name = instance.class_name
-        if name in (SWITCH, SWITCH_SETTINGS):
+        if name in (SWITCH, SWITCH_SETTINGS, EXTENSION):
             self._switches_changed = True
         elif name in (COMPUTER_SYSTEM, PLANNED_SYSTEM):
             self._changed.add(instance.text("Name", "").lower())
         elif is_checkpoint(instance):
             self._changed.add(instance.text("VirtualSystemIdentifier").lower())
         elif name.endswith("SettingData"):
-            self._changed.add(owner_in(instance.text("InstanceID", "")))
+            owner = owner_in(instance.text("InstanceID", ""))
+            if self._host.switches.by_id(owner) is not None:
+                self._switches_changed = True
+            else:
+                self._changed.add(owner)
         else:
             return
         self._wake.set()
@@ -163,9 +172,7 @@ class Store:
         if system is None:
             return
         document = {
-            "state": int(machine.state),
-            "system": record_of(system),
-            "settings": [record_of(item) for item in settings],
+            **_machine(system, settings, machine.state),
             "checkpoints": [record_of(item) for item in taken],
             "last_applied": checkpoints.last_applied.get(machine.machine_id.lower()),
         }
@@ -190,7 +197,7 @@ class Store:
                 del system[name]
         for item in settings:
             if item.class_name in (NIC, LEGACY_NIC):
-                self._host.switches.note_mac(item.text("Address", ""))
+                self._host.switches.addresses.note(item.text("Address", ""))
         machine = self._host.machines.adopt(system.text("Name"), settings, system, state)
         for item in checkpoints:
             self._host.repository.add(item)
@@ -212,8 +219,13 @@ class Store:
         for switch in repository.instances(SWITCH):
             switch_id = switch.text("Name")
             settings = repository.get(CimReference(SWITCH_SETTINGS, {"InstanceID": ids.settings_id(switch_id)}))
-            wires = [record_of(item) for item in repository.owned(CONNECTION, switch_id)]
-            document.append({"id": switch_id, "settings": record_of(settings), "wires": wires})
+            document.append(
+                {
+                    **_switch(switch_id, settings, repository.owned(CONNECTION, switch_id)),
+                    "features": [record_of(item) for item in repository.owned(_FEATURE, switch_id)],
+                    "extensions": self._host.switches.extensions.enabled_on(switch_id),
+                }
+            )
         write_document(self._switches_file, document)
 
     def _restore_switches(self) -> None:
@@ -223,9 +235,15 @@ class Store:
         if self._switches_file.exists():
             known = json.loads(self._switches_file.read_text("utf-8"))
         for record in known:
+            wires = [instance_of(wire) for wire in record["wires"]]
             switches.define(
-                instance_of(record["settings"]), [instance_of(wire) for wire in record["wires"]], switch_id=record["id"]
+                instance_of(record["settings"]),
+                wires,
+                switch_id=record["id"],
+                extensions=record.get("extensions"),
             )
+            for feature in record.get("features", ()):
+                self._host.repository.add(instance_of(feature))
         if known:
             return
         for switch in self._host.config.switch:
@@ -233,7 +251,7 @@ class Store:
             if switch.type == "external":
                 adapter = next(item for item in facts.adapters if item.name == switch.adapter)
                 wires.append(_wire(self._external_path(adapter.guid)))
-            if switch.type == "internal":
+            if switch.type == "internal" or (switch.type == "external" and switch.allow_management_os):
                 wires.append(_wire(f'{COMPUTER_SYSTEM}.CreationClassName="{COMPUTER_SYSTEM}",Name="{facts.name}"'))
             switches.define(
                 CimInstance(SWITCH_SETTINGS, {"ElementName": switch.name}),
@@ -247,6 +265,37 @@ class Store:
             f'Msvm_ExternalEthernetPort.CreationClassName="Msvm_ExternalEthernetPort",DeviceID="Microsoft:{{{guid}}}",'
             f'SystemCreationClassName="Msvm_ComputerSystem",SystemName="{name}"'
         )
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a host has kept anything in its folder."""
+    return (folder / _MACHINES).exists()
+
+
+def seed(
+    folder: Path,
+    *,
+    machines: Iterable[tuple[CimInstance, list[CimInstance], State]],
+    switches: Iterable[tuple[str, CimInstance, list[CimInstance]]],
+) -> None:
+    """Writes the state of a host that has none, as if it had run.
+
+    :param machines: each Msvm_ComputerSystem with its settings and its state.
+    :param switches: each GUID with its settings and its wires.
+    """
+    (folder / _MACHINES).mkdir(parents=True)
+    write_document(folder / _SWITCHES, [_switch(*each) for each in switches])
+    for system, settings, state in machines:
+        name = f"{system.text('Name').upper()}.json"
+        write_document(folder / _MACHINES / name, _machine(system, settings, state))
+
+
+def _machine(system: CimInstance, settings: Iterable[CimInstance], state: State) -> dict[str, Any]:
+    return {"state": int(state), "system": record_of(system), "settings": [record_of(item) for item in settings]}
+
+
+def _switch(switch_id: str, settings: CimInstance, wires: Iterable[CimInstance]) -> dict[str, Any]:
+    return {"id": switch_id, "settings": record_of(settings), "wires": [record_of(item) for item in wires]}
 
 
 def _wire(path: str) -> CimInstance:

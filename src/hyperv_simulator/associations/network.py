@@ -11,7 +11,8 @@ from hyperv_simulator.machines.device_kinds import CONNECTION
 from hyperv_simulator.machines.reader import host_resource
 from hyperv_simulator.machines.resources.rules import instance_at
 from hyperv_simulator.repository.associations import Association
-from hyperv_simulator.switches import SWITCH, SWITCH_PORT, SWITCH_SETTINGS
+from hyperv_simulator.switches import SWITCH_SETTINGS
+from hyperv_simulator.switching.ports import SWITCH, SWITCH_PORT
 
 _FEATURE = "Msvm_EthernetSwitchPortFeatureSettingData"
 

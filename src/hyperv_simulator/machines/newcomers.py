@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from compute_hyperv.cim.errors import NotFound
-from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
+from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
 from hyperv_simulator.machines.definition_file import Definition
@@ -69,9 +69,9 @@ def settled(definition: Definition, host: NewcomerHost, new_id: str = "") -> lis
             _plug(item, host)
         elif item.class_name in (NIC, LEGACY_NIC):
             if new_id and item.get("StaticMacAddress") is not True:
-                item["Address"] = host.switches.next_mac()
+                item["Address"] = host.switches.addresses.next()
             else:
-                host.switches.note_mac(item.text("Address", ""))
+                host.switches.addresses.note(item.text("Address", ""))
     return found
 
 
@@ -119,16 +119,16 @@ def _renamed(item: CimInstance, definition: Definition, host: NewcomerHost, new_
     own_id = re.compile(re.escape(definition.machine_id), re.IGNORECASE)
     here = f"\\\\{host.host_name}\\root\\"
 
-    def text(value: CimScalar) -> CimScalar:
-        if not isinstance(value, str):
-            return value
+    def text(value: str) -> str:
         value = _HOST_IN_PATH.sub(lambda _: here, value)
         return own_id.sub(new_id, value) if new_id else value
 
     renamed = CimInstance(item.class_name)
     for name, value in item.items():
-        changed: CimValue = [text(part) for part in value] if isinstance(value, list) else text(value)
-        renamed[name] = changed
+        if isinstance(value, list):
+            renamed[name] = [text(part) if isinstance(part, str) else part for part in value]
+        else:
+            renamed[name] = text(value) if isinstance(value, str) else value
     return renamed
 
 

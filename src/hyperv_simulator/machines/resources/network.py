@@ -98,7 +98,7 @@ class NicRules:
             return address.upper()
         if given.get("StaticMacAddress") is True:
             return "0" * 12  # a static address that nobody gave (assumption: as the console shows it)
-        return self._host.switches.next_mac()
+        return self._host.switches.addresses.next()
 
 
 class ConnectionRules:
