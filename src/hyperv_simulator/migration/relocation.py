@@ -71,15 +71,15 @@ def plan(
     moves: dict[str, str] = {}
     links: dict[tuple[str, str], None] = {}
     for given in hard_disks(resources):
-        disk = own.get(given.text("InstanceID", "").lower())
-        if disk is None:
+        current = own.get(given.text("InstanceID", "").lower())
+        if current is None:
             raise Refused(INVALID_PARAMETER, f"no disk {given.get('InstanceID')!r}")
-        path = file_of(disk)
+        path = file_of(current)
         wanted = file_of(given) or _chosen(path, target)
         if not everything and wanted.lower() == path.lower():
             continue
         moves[path] = wanted
-        for file in checkpointed.get(ids.tail_of(disk.text("InstanceID")), ()):
+        for file in checkpointed.get(ids.tail_of(current.text("InstanceID")), ()):
             moves.setdefault(file, f"{ntpath.dirname(wanted)}\\{ntpath.basename(file)}")
     for path in dict.fromkeys(file_of(disk) for disk in (*own.values(), *hard_disks(parts))):
         if source.disks.folder.exists(path):
