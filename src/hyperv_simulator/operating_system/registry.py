@@ -87,6 +87,22 @@ class Registry:
             self._bound[path.lower(), name.lower()] = _Binding(read, write)
             self._make(path).values.setdefault(name.lower(), (name, Value(Kind.SZ, "")))
 
+    def seed(self, defaults: Iterable[tuple[str, str, Value]]) -> None:
+        """More defaults: what a feature brings when it is installed. What is there stays."""
+        with self._lock:
+            for path, name, value in defaults:
+                key = self._find(path)
+                if key is None or name.lower() not in key.values:
+                    self._put(path, name, value)
+                    self._defaults.setdefault(path, {})[name.lower()] = (name, value)
+
+    def mark(self, path: str, *, there: bool) -> None:
+        """A key that says something by being there."""
+        if there:
+            self.create_key(path)
+        elif self.has_key(path):
+            self.delete_key(path)
+
     # Reading
 
     def has_key(self, path: str) -> bool:

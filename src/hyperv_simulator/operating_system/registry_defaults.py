@@ -6,7 +6,7 @@ service's, WinRM's and the firewall's keys for the others. Start modes of servic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.operating_system.edition import edition_facts
@@ -26,15 +26,18 @@ FIREWALL = rf"{SERVICES_KEY}\SharedAccess\Parameters\FirewallPolicy"
 Entry = tuple[str, str, Value]
 
 
-def values(facts: HostFacts) -> Iterator[Entry]:
-    """Key, value name, value; later ones win."""
+def values(facts: HostFacts, installed: Callable[[str], bool]) -> Iterator[Entry]:
+    """Key, value name, value; later ones win.
+
+    :param installed: whether a feature is there, and its keys with it.
+    """
     yield from _windows(facts)
     yield from _computer(facts)
     yield from _time(facts)
-    yield from _services(facts)
-    yield from _storage(facts)
+    yield from _services(facts, installed)
+    yield from _storage(facts, installed)
     yield from _remote_access(facts)
-    yield from _hyperv(facts)
+    yield from _hyperv(facts, installed)
     for item in facts.config.registry:
         yield item.key, item.name, Value(Kind[item.type.removeprefix("REG_")], item.data)
 
@@ -149,9 +152,9 @@ def _time(facts: HostFacts) -> Iterator[Entry]:
     yield from _many(guest, Enabled=1, InputProvider=1)
 
 
-def _services(facts: HostFacts) -> Iterator[Entry]:
+def _services(facts: HostFacts, installed: Callable[[str], bool]) -> Iterator[Entry]:
     for entry in SERVICES:
-        if entry.since > facts.version.release or (entry.feature and entry.feature not in facts.config.features):
+        if entry.since > facts.version.release or (entry.feature and not installed(entry.feature)):
             continue
         key = rf"{SERVICES_KEY}\{entry.name}"
         kind = 1 if entry.driver else (0x20 if entry.shares_process else 0x10)
@@ -163,11 +166,11 @@ def _services(facts: HostFacts) -> Iterator[Entry]:
             yield key, "DependOnService", Value(Kind.MULTI_SZ, entry.needs)
 
 
-def _storage(facts: HostFacts) -> Iterator[Entry]:
+def _storage(facts: HostFacts, installed: Callable[[str], bool]) -> Iterator[Entry]:
     """SanPolicy of partmgr: 1 all online, 2 offline shared (default of servers), see Microsoft's SAN policy page."""
     yield rf"{SERVICES_KEY}\partmgr\Parameters", "SanPolicy", dword(SAN_POLICIES[facts.config.san_policy])
     yield rf"{SERVICES_KEY}\Disk", "TimeOutValue", dword(60)
-    if "Multipath-IO" in facts.config.features:
+    if installed("Multipath-IO"):
         claimed = facts.config.mpio.claimed or ("Vendor 8Product       16",)
         yield rf"{CONTROL}\MPDEV", "MPIOSupportedDeviceList", Value(Kind.MULTI_SZ, claimed)
         yield from _many(
@@ -206,8 +209,8 @@ def _remote_access(facts: HostFacts) -> Iterator[Entry]:
     yield from _many(rf"{CONTROL}\Terminal Server", fDenyTSConnections=1)
 
 
-def _hyperv(facts: HostFacts) -> Iterator[Entry]:
-    if "Hyper-V" not in facts.config.features:
+def _hyperv(facts: HostFacts, installed: Callable[[str], bool]) -> Iterator[Entry]:
+    if not installed("Hyper-V"):
         return
     yield VIRTUALIZATION, "Version", sz(facts.version.version)
     yield rf"{VIRTUALIZATION}\Migration", "", sz("")

@@ -191,6 +191,44 @@ class DeploymentTasksProvider(Provider):
         return new_instance(self._catalogue, class_name, values, NAMESPACE)
 
 
+class ServerManagerTasksProvider(Provider):
+    """MSFT_ServerManagerTasks: the features as Server Manager lists them; its other methods are not simulated."""
+
+    class_name = "MSFT_ServerManagerTasks"
+    namespace = NAMESPACE
+
+    def __init__(self, repository: Repository, features: Features) -> None:
+        self._catalogue = repository.catalogue
+        self._features = features
+
+    def methods(self) -> Mapping[str, Method]:
+        return {}
+
+    def static_methods(self) -> Mapping[str, Method]:
+        return {"GetServerFeature": self._get}
+
+    def _get(self, _: Call) -> Outputs:
+        listed = [
+            new_instance(
+                self._catalogue,
+                "MSFT_ServerFeature",
+                {
+                    "Id": entry.feature_id,
+                    "UniqueName": entry.name,
+                    "DisplayName": entry.display_name,
+                    "ParentName": entry.parent or None,
+                    "State": int(self._features.state(entry.name)),
+                    "Type": entry.kind,
+                    "ConfigurationStatus": _NOT_APPLICABLE,
+                    "Services": [*entry.services],
+                },
+                NAMESPACE,
+            )
+            for entry in self._features.known
+        ]
+        return done(RequiresReboot=self._features.restart_pending, cmdletOutput=_objects(listed))
+
+
 def _guid(call: Call) -> tuple[int, int]:
     """The request's GUID, which is given as an object with two halves."""
     given = call.given("RequestGuid")

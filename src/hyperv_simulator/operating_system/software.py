@@ -23,7 +23,21 @@ _UPDATES: Mapping[int, str] = {
 }
 _WINDOWS = "55c92734-d682-4d71-983e-d6ec3f16059f"  # ApplicationID of Windows in the licensing classes
 _LICENSED = 1
-_EMPTY = ("Win32_NTLogEvent", "Win32_Product")
+# What a server may have none of.
+_EMPTY = (
+    "Win32_NTLogEvent",
+    "Win32_Product",
+    "Win32_Battery",
+    "Win32_CDROMDrive",
+    "Win32_FloppyDrive",
+    "Win32_MappedLogicalDisk",
+    "Win32_NetworkConnection",
+    "Win32_Printer",
+    "Win32_PrintJob",
+    "Win32_ScheduledJob",
+    "Win32_SerialPort",
+    "Win32_TapeDrive",
+)
 
 
 def populate(repository: Repository, facts: HostFacts) -> None:

@@ -16,6 +16,7 @@ from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.operating_system import (
     computer,
     hardware,
+    namespaces,
     processes,
     registry_defaults,
     server_manager,
@@ -41,6 +42,8 @@ from hyperv_simulator.repository.associations import Association
 from hyperv_simulator.repository.instances import Repository
 
 _VIRTUALIZATION = "root/virtualization/v2"
+_SERVICING = rf"{registry_defaults.WINDOWS_VERSION}\Component Based Servicing"
+_UPDATE = rf"{registry_defaults.WINDOWS_VERSION}\WindowsUpdate\Auto Update"
 
 
 class OperatingSystem:
@@ -58,8 +61,9 @@ class OperatingSystem:
         self.power = Power(kept, reboot_pending=config.reboot_pending)
         self.features = Features(config, facts.version.release, kept.section("features"), self._keeper("features"))
         self.boot = BootSettings(kept.section("boot"), self._keeper("boot"))
-        self.registry = Registry(registry_defaults.values(facts), self._keeper("registry"))
+        self.registry = Registry(registry_defaults.values(facts, self.features.works), self._keeper("registry"))
         self.registry.restore(kept.section("registry"))
+        self._note_pending_restart()
 
     @property
     def hypervisor_runs(self) -> bool:
@@ -109,6 +113,7 @@ class OperatingSystem:
         Counters(repository, self.facts, memory, machines).populate(hypervisor=self.hypervisor_runs)
         processes.populate(repository, self.facts)
         software.populate(repository, self.facts)
+        namespaces.populate(repository)
         self._account_instances = AccountInstances(repository, self.facts, self.accounts)
         self._account_instances.populate()
 
@@ -123,12 +128,20 @@ class OperatingSystem:
         yield processes.ProcessProvider(self.shell, self.accounts)
         yield OperatingSystemProvider(self.power, self.clock, self.accounts)
         yield server_manager.DeploymentTasksProvider(self._repository, self.features)
+        yield server_manager.ServerManagerTasksProvider(self._repository, self.features)
 
     def _keeper(self, section: str) -> Any:
         return lambda value: self.kept.keep(section, value)
 
+    def _note_pending_restart(self) -> None:
+        """The keys by which Windows, and everybody who asks, knows that a restart is due."""
+        self.registry.mark(rf"{_SERVICING}\RebootPending", there=self.features.restart_pending)
+        self.registry.mark(rf"{_UPDATE}\RebootRequired", there=self.power.update_pending)
+
     def _feature_changed(self, entry: FeatureEntry, state: State) -> None:
+        self._note_pending_restart()
         if state is State.INSTALLED:
+            self.registry.seed(registry_defaults.values(self.facts, self.features.works))
             self.services.install_feature(entry.name)
             self.services.bind(self.registry)
         elif state is State.AVAILABLE:
