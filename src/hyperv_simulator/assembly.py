@@ -151,7 +151,7 @@ class Inside:
         """Brings back what an earlier run left, and starts the machines that start by themselves."""
         replay = Replay(Path(self.config.recording), self.facts) if self.config.recording else None
         if replay is not None:
-            replay.bring_state(self.state_folder)
+            replay.bring_state(self.state_folder, self.repository)
             replay.bring_instances(self.repository)
         self._store.restore()
         resume_machines(self.machines, self.system.power.running_at_shutdown)

@@ -6,10 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hyperv_simulator.cli import control, describe, image, run
+from compute_hyperv.cim.errors import CimError
+from hyperv_simulator.cli import control, describe, image, recording, run
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.control.client import ControlError
 from hyperv_simulator.host import StartError
+from hyperv_simulator.recordings.errors import RecordingError
 
 _EXIT_WRONG, _EXIT_INTERRUPTED = 2, 130
 
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except ConfigError as error:
         complaints: Sequence[str] = error.problems
-    except (StartError, ControlError) as error:
+    except (StartError, ControlError, RecordingError, CimError) as error:
         complaints = [" ".join(str(error).split())]
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
@@ -54,6 +56,6 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (run, describe, control, image):
+    for group in (run, describe, control, recording, image):
         group.add_to(commands)
     return parser

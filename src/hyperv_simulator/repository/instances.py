@@ -92,6 +92,10 @@ class Repository:
         """``hook(kind, before, after)`` is called for every change, see rule 4."""
         self._hooks.append(hook)
 
+    def is_computed(self, class_name: str, namespace: str = DEFAULT_NAMESPACE) -> bool:
+        """Whether the class itself has a source."""
+        return self._name(namespace, class_name) in self._sources
+
     def has_instances_of(self, namespace: str, class_name: str) -> bool:
         """Whether somebody looks after this class or one derived from it: it may be empty, but it is not unserved."""
         return bool(self._serving(namespace, class_name))

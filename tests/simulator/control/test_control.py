@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ def listed(host: SimulatedHost) -> int:
 
 
 def test_only_its_user_may_open_the_socket(simulator: tuple[Simulator, Path]) -> None:
-    mode = os.stat(simulator[1] / NAME).st_mode
+    mode = (simulator[1] / NAME).stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
 
