@@ -46,7 +46,7 @@ from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.operating_system.surroundings import Surroundings
 from hyperv_simulator.operating_system.system import OperatingSystem
-from hyperv_simulator.providers import guest_access
+from hyperv_simulator.providers import guest_access, unsupported
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
@@ -60,6 +60,7 @@ from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.mounted_storage_image import MountedImages, MountedStorageImageProvider
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
+from hyperv_simulator.providers.system_maintenance import SystemMaintenance
 from hyperv_simulator.providers.system_settings import SystemSettings
 from hyperv_simulator.providers.thumbnails import Thumbnails
 from hyperv_simulator.providers.virtual_ethernet_switch_management_service import (
@@ -69,6 +70,7 @@ from hyperv_simulator.providers.virtual_system_management_service import Virtual
 from hyperv_simulator.providers.virtual_system_migration_service import VirtualSystemMigrationProvider
 from hyperv_simulator.providers.virtual_system_snapshot_service import VirtualSystemSnapshotProvider
 from hyperv_simulator.recordings.replay import Replay
+from hyperv_simulator.providers.world_wide_names import WorldWideNames
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.repository.instances import Repository
@@ -239,6 +241,12 @@ class Inside:
                 planned_systems=PlannedSystems(repository, machines, jobs, self.planning),
                 exports=ExportMethods(self, machines, jobs),
                 checkpoints=self.checkpoints,
+                further=(
+                    unsupported.management(),
+                    unsupported.service_control(),
+                    SystemMaintenance(repository, machines, jobs, self.checkpoints.merging).methods(),
+                    WorldWideNames(repository, self.host_name, self.system.kept).methods(),
+                ),
             ),
             VirtualSystemSnapshotProvider(machines, self.checkpoints, jobs),
             VirtualEthernetSwitchManagementProvider(

@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
@@ -181,6 +182,10 @@ class Machines:
             self._remove_configuration(system)
         for extension in ("state", "png"):
             (self._host.state_folder / "saved" / f"{machine.machine_id}.{extension}").unlink(missing_ok=True)
+
+    def configuration_file(self, machine: Machine) -> Path:
+        """Where the machine's configuration is."""
+        return self._folder.to_local(self._configuration_path(machine.reader.system))
 
     # Inside
 

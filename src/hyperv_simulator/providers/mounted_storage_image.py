@@ -44,7 +44,7 @@ class MountedImages:
         repository.serve(MOUNTED_IMAGE)
 
     def attach(self, path: str, *, read_only: bool) -> None:
-        """:raises DiskError: SHARING_VIOLATION where it is in use, mounted already for instance; what is wrong with it."""
+        """:raises DiskError: SHARING_VIOLATION where it is in use or mounted already; what is wrong with it."""
         is_iso = path.lower().endswith(".iso")
         key = self._store.folder.parse(path).key()
         with self._lock:

@@ -1,6 +1,8 @@
 """Methods that hosts have and the simulator has nothing behind: they answer with the documented refusal.
 
 * a VHD set needs a cluster's shared storage, change tracking a driver in the storage stack: 32770 (R16 of hyperv-ops)
+* port names of Fibre Channel, a guest's first configuration, Hyper-V network virtualization, and parts of a machine that
+  a host makes by itself: 32770 or 1, whichever the method's page lists (R1, R4, R5, R7)
 * the service classes of Hyper-V can't be started, stopped or put into a state: 1 (their class pages)
 """
 
@@ -22,6 +24,34 @@ _VHD_SETS: Mapping[str, str] = {
     "ConvertVirtualHardDiskToVHDSet": "VirtualHardDiskPath",
     "GetVirtualDiskChanges": "Path",
 }
+# Methods of the management service with the code of their pages for what is not supported.
+_MANAGEMENT: Mapping[str, int] = {
+    "AddFibreChannelChap": METHOD_NOT_SUPPORTED,
+    "RemoveFibreChannelChap": METHOD_NOT_SUPPORTED,
+    "SetInitialMachineConfigurationData": METHOD_NOT_SUPPORTED,
+    "SetGuestNetworkAdapterConfiguration": METHOD_NOT_SUPPORTED,
+    "TestNetworkConnection": NOT_SUPPORTED,
+    "DiagnoseNetworkConnection": NOT_SUPPORTED,
+    "AddBootSourceSettings": NOT_SUPPORTED,
+    "RemoveBootSourceSettings": NOT_SUPPORTED,
+    "AddGuestServiceSettings": NOT_SUPPORTED,
+    "RemoveGuestServiceSettings": NOT_SUPPORTED,
+    "AddSystemComponentSettings": NOT_SUPPORTED,
+    "ModifySystemComponentSettings": NOT_SUPPORTED,
+    "RemoveSystemComponentSettings": NOT_SUPPORTED,
+}
+
+
+def management() -> Mapping[str, Method]:
+    """Of the management service."""
+
+    def method(code: int) -> Method:
+        def refuse(call: Call) -> Outputs:
+            raise Refused(code, call.method)
+
+        return refuse
+
+    return {name: method(code) for name, code in _MANAGEMENT.items()}
 
 
 def service_control() -> Mapping[str, Method]:

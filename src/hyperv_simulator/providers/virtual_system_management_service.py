@@ -7,7 +7,7 @@ job. What an adding method can't do after it has been checked fails in a job as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
@@ -61,6 +61,7 @@ class VirtualSystemManagementProvider(Provider):
         planned_systems: PlannedSystems,
         exports: ExportMethods,
         checkpoints: Checkpoints,
+        further: Iterable[Mapping[str, Method]] = (),
     ) -> None:
         self._repository = repository
         self._machines = machines
@@ -75,9 +76,11 @@ class VirtualSystemManagementProvider(Provider):
         self._planned_systems = planned_systems
         self._exports = exports
         self._checkpoints = checkpoints
+        self._further = {name: method for methods in further for name, method in methods.items()}
 
     def methods(self) -> Mapping[str, Method]:
         return {
+            **self._further,
             "DefineSystem": self._define,
             "DestroySystem": self._destroy,
             "ModifySystemSettings": self._modify_system,

@@ -62,10 +62,18 @@ class Merging:
         self._tree = tree
         self._store = store
         self._jobs = jobs
+        self._suspended: set[str] = set()  # until the host restarts (assumption)
+
+    def is_suspended(self, machine: Machine) -> bool:
+        """Somebody who copies files has asked for them to be left alone (Msvm_DiskMergeSettingData)."""
+        return machine.machine_id in self._suspended
+
+    def suspend(self, machine: Machine, suspended: bool) -> None:
+        (self._suspended.add if suspended else self._suspended.discard)(machine.machine_id)
 
     def start(self, machine: Machine, user: str) -> None:
         """Begins a job, where there is something to merge."""
-        if self._plan(machine).next() is None:
+        if self.is_suspended(machine) or self._plan(machine).next() is None:
             return
 
         def merge(_: JobControl) -> None:
