@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from hyperv_simulator.associations.metrics import MetricAssociations
+from hyperv_simulator.associations.resource_pools import ResourcePoolAssociations
 from hyperv_simulator.associations.security import SecurityAssociations
 from hyperv_simulator.associations.services import ServiceAssociations
 from hyperv_simulator.associations.walks import Walks
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances import service_data
+from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.instances.resource_pools import ResourcePools
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.registry import Machines
@@ -22,6 +25,7 @@ from hyperv_simulator.machines.resources.fibre_channel import FibreChannelRules
 from hyperv_simulator.machines.resources.gpu_partition import GpuPartitionRules
 from hyperv_simulator.machines.resources.pci_express import PciExpressRules
 from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRules
+from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.security import SecurityDevices
 from hyperv_simulator.metering import definitions
 from hyperv_simulator.metering.measurements import Measurements, seconds_of_process
@@ -36,6 +40,7 @@ from hyperv_simulator.providers.assignable_device_service import AssignableDevic
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.metric_service import MetricProvider
 from hyperv_simulator.providers.replication_service import ReplicationProvider, refuse_replica_server
+from hyperv_simulator.providers.resource_pool_configuration_service import ResourcePoolConfigurationProvider
 from hyperv_simulator.providers.security_service import SecurityProvider
 from hyperv_simulator.providers.service_settings import ServiceKind, ServiceSettings
 from hyperv_simulator.repository.associations import Association
@@ -48,7 +53,13 @@ class ServiceHost(ResourceHost, Protocol):
     def config(self) -> HostConfig: ...
 
     @property
+    def facts(self) -> HostFacts: ...
+
+    @property
     def state_folder(self) -> Path: ...
+
+    @property
+    def devices(self) -> RuntimeDevices: ...
 
     @property
     def machines(self) -> Machines: ...
@@ -77,6 +88,7 @@ class FurtherServices:
         self._assignable = AssignableDevices(repository, host.machines, self._devices, host.host_name)
         self._gpus = Gpus(repository, host.machines, self._devices, self._kept)
         self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
+        self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self._kept)
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:
@@ -99,6 +111,7 @@ class FurtherServices:
             "Msvm_ReplicationService", service_data.REPLICATION_SETTINGS, tail="HVR", check=refuse_replica_server
         )
         yield ReplicationProvider(repository, machines, jobs, self._settings(replication))
+        yield ResourcePoolConfigurationProvider(repository, self._pools, jobs)
         yield AssignableDeviceProvider(self._devices, self._assignable)
         yield self._plug_and_play
         yield self._gpus
@@ -107,6 +120,7 @@ class FurtherServices:
         yield from SecurityAssociations(walks).rows()
         yield from MetricAssociations(walks.repository, self.meters).rows()
         yield from ServiceAssociations(walks).rows()
+        yield from ResourcePoolAssociations(walks, self._pools).rows()
         yield from self._plug_and_play.associations()
 
     def _settings(self, kind: ServiceKind) -> ServiceSettings:

@@ -133,7 +133,7 @@ class Templates:
                 kind.pool_class,
                 {
                     "InstanceID": f"Microsoft:{kind.pool_id}",
-                    "PoolID": "Primordial",
+                    "PoolID": "",  # HVWMI resource_pool_create
                     "Primordial": True,
                     "ResourceType": kind.resource_type,
                     "ResourceSubType": PREFIX + kind.sub_type,
@@ -143,8 +143,6 @@ class Templates:
                     "AllocationUnits": units,
                     "ConsumedResourceUnits": units,
                     "Capacity": amount,
-                    "Reserved": 0 if amount is not None else None,
-                    "CurrentlyConsumedResource": 0 if amount is not None else None,
                     "HealthState": 5,
                     "OperationalStatus": [2],
                     "Status": "OK",

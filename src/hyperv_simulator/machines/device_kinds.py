@@ -305,14 +305,24 @@ def kinds(version: WindowsVersion) -> tuple[DeviceKind, ...]:
             "Settings for the Microsoft Virtual Serial Port.",
             values={"Connection": [""], **({"DebuggerMode": False} if version.has_serial_port_settings else {})},
         ),
-        *_fibre_channel(),
+        *_scarce(),
         *(_assignable(version) if recent else ()),
     )
 
 
-def _fibre_channel() -> tuple[DeviceKind, ...]:
-    """The pool of the ports was read on a host (HVWMI ``fibre_channel``), that of connections in real-instances 1.7."""
+def _scarce() -> tuple[DeviceKind, ...]:
+    """Kinds that every host knows and few have. Pools: real-instances 1.7; that of Fibre Channel ports: HVWMI
+    ``fibre_channel``."""
     return (
+        DeviceKind(
+            "Synthetic 3D Display Controller",
+            "Msvm_Synthetic3DDisplayControllerSettingData",
+            24,
+            "3D Display Controller",
+            "Settings for the Microsoft Synthetic 3D Display Controller.",
+            "06FF76FA-2D58-4BAF-9F8D-455773824F37",
+            pool_class="Msvm_Synth3dVideoPool",
+        ),
         DeviceKind(
             "Synthetic FibreChannel Port",
             "Msvm_SyntheticFcPortSettingData",
