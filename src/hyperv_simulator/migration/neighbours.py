@@ -14,6 +14,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.guests.base import GuestRunner
+from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.newcomers import NewcomerHost
 from hyperv_simulator.machines.planning import Planning
@@ -29,6 +30,9 @@ class MigrationHost(NewcomerHost, Protocol):
 
     @property
     def config(self) -> HostConfig: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
 
     @property
     def machines(self) -> Machines: ...

@@ -15,6 +15,7 @@ from hyperv_simulator.jobs import JobControl, Jobs, error_text
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.migration import local_move
 from hyperv_simulator.migration import request as requests
+from hyperv_simulator.migration.mirror import mirrored
 from hyperv_simulator.migration.neighbours import MigrationHost, Neighbours, SlotKind
 from hyperv_simulator.migration.permission import failed, find_destination
 from hyperv_simulator.migration.processors import ProcessorNeeds, host_offer, needs_of
@@ -58,11 +59,12 @@ class VirtualSystemMigrationProvider(Provider):
         except OperationFailed as failure:
             kind = MOVING[MigrationType.MACHINE]
             return job_started(self._jobs.failed(kind, failure, user=call.caller.user, affected=machine.reference))
+        values = self._job_values(machine, request, call)
         machine.occupy(_STATUS, "Migrating virtual machine")
 
         def work(control: JobControl) -> None:
             try:
-                self._move(machine, request, control)
+                self._move(machine, request, control, values, call.caller.user)
             finally:
                 machine.vacate()
 
@@ -73,11 +75,18 @@ class VirtualSystemMigrationProvider(Provider):
             affected=machine.reference,
             origin=(self.class_name, call.method),
             on_failure=machine.vacate,
-            values=self._job_values(machine, request, call),
+            values=values,
         )
         return job_started(job)
 
-    def _move(self, machine: Machine, request: MigrationRequest, control: JobControl) -> None:
+    def _move(
+        self,
+        machine: Machine,
+        request: MigrationRequest,
+        control: JobControl,
+        values: Mapping[str, CimValue],
+        user: str,
+    ) -> None:
         def checked() -> None:
             if control.cancelled.is_set():
                 raise failed(machine, self._host.host_name, "The operation was cancelled.")
@@ -91,14 +100,25 @@ class VirtualSystemMigrationProvider(Provider):
                     local_move.run(machine, self._host, request, checked)
             return
         destination = find_destination(machine, self._host, request, self._neighbours)
-        with self._neighbours.slots((self._host, destination), kind, checked):
-            progress = _Progress(control, checked)
+        moving = MOVING[request.kind]
+        with (
+            self._neighbours.slots((self._host, destination), kind, checked),
+            mirrored(destination, moving, user, values) as there,
+        ):
+
+            def report(percent: int) -> None:
+                control.progress(percent)
+                destination.jobs.report(there, percent)
+
+            progress = _Progress(report, checked)
             transfer = Transfer(machine, self._host, destination, request, progress.told)
             progress.expect(transfer)
             if request.kind is MigrationType.STAGED:
                 transfer.stage()
             else:
                 transfer.run()
+            arrived = destination.machines.of(machine.reference)
+            destination.jobs.add_result(there, arrived.reference)
 
     # Checking
 
@@ -183,8 +203,8 @@ class VirtualSystemMigrationProvider(Provider):
 class _Progress:
     """Bytes copied, as the job's percentage; 100 is the job's own when it ends."""
 
-    def __init__(self, control: JobControl, checked: Callable[[], None]) -> None:
-        self._control = control
+    def __init__(self, report: Callable[[int], None], checked: Callable[[], None]) -> None:
+        self._report = report
         self._checked = checked
         self._total = self._copied = 0
 
@@ -196,7 +216,7 @@ class _Progress:
         before = self._percent
         self._copied += size
         if self._percent != before:
-            self._control.progress(self._percent)
+            self._report(self._percent)
 
     @property
     def _percent(self) -> int:

@@ -191,6 +191,13 @@ def test_the_job_tells_what_moves_where(source: Client, destination: Client, equ
     assert job.class_name == "Msvm_MigrationJob"
     assert (job.get("Name"), job.get("JobType")) == ("Moving Virtual Machine and Storage", 306)
     assert (job.get("DestinationHost"), job.get("MigrationType")) == ("hv2", BOTH)
+    (there,) = destination.query("select * from Msvm_MigrationJob")
+    there = destination.ended_job({"ReturnValue": 4096, "Job": destination.service.reference_of(there)})
+    same = ("Name", "DestinationHost", "VirtualSystemName", "Owner")
+    assert [there.get(name) for name in same] == [job.get(name) for name in same]
+    assert destination.inside.jobs.effects(destination.service.reference_of(there)) == [
+        (equipped, destination.service.reference_of(there), 5)
+    ]
 
 
 def test_the_memory_is_free_where_it_came_from(source: Client, destination: Client, equipped: CimReference) -> None:
