@@ -54,6 +54,7 @@ from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.ethernet_switch_extension import EthernetSwitchExtensionProvider
 from hyperv_simulator.providers.feature_scopes import MachineFeatures, SwitchFeatures
 from hyperv_simulator.providers.features import FeatureSettings
+from hyperv_simulator.providers.guest_network import GuestNetwork
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
 from hyperv_simulator.providers.planned_systems import PlannedSystems
@@ -240,6 +241,7 @@ class Inside:
                 service_settings=ServiceSettings(repository, jobs, self.host_name),
                 planned_systems=PlannedSystems(repository, machines, jobs, self.planning),
                 exports=ExportMethods(self, machines, jobs),
+                guest_network=GuestNetwork(machines, jobs),
                 checkpoints=self.checkpoints,
                 further=(
                     unsupported.management(),

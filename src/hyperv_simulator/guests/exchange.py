@@ -20,6 +20,20 @@ class Report:
     items: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """How one of a guest's adapters is set.
+
+    :param subnets: one mask or prefix length for each of ``addresses``.
+    """
+
+    dhcp: bool = True
+    addresses: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    dns_servers: tuple[str, ...] = ()
+
+
 class Exchange(Protocol):
     """The host's end. Safe for threads."""
 
@@ -28,6 +42,12 @@ class Exchange(Protocol):
 
     def tell(self, items: Mapping[str, str]) -> None:
         """All items that the host has for the guest; it gets them when it listens."""
+
+    def addresses(self, mac: str) -> Addresses:
+        """What the host was told of an adapter; of one that it knows nothing about, that it asks by DHCP."""
+
+    def set_addresses(self, mac: str, wanted: Addresses) -> None:
+        """:raises GuestError: the guest does not."""
 
     def copy_file(self, path: str, data: bytes, *, overwrite: bool, create_folders: bool) -> None:
         """Write a file in the guest.

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.guests.base import UNSPECIFIED, GuestError
-from hyperv_simulator.guests.exchange import Report
+from hyperv_simulator.guests.exchange import Addresses, Report
 from hyperv_simulator.guests.password_exchange import PasswordExchange
 
 FILE_EXISTS, PATH_NOT_FOUND = 0x80070050, 0x80070003
@@ -57,6 +57,7 @@ class NoneExchange:
         self.passwords: dict[str, str] = {}
         self.host_items: dict[str, str] = {}
         self.items: dict[str, str] = {}
+        self._addresses: dict[str, Addresses] = {}
         self._name = name
         self._config = config
         self._passwords = PasswordExchange(self._set_password) if config.takes_passwords else None
@@ -75,6 +76,14 @@ class NoneExchange:
             self.host_items = dict(items)
             if self._passwords is not None and self._config.key_value_exchange:
                 self._passwords.take(items)
+
+    def addresses(self, mac: str) -> Addresses:
+        with self._lock:
+            return self._addresses.get(mac, Addresses())
+
+    def set_addresses(self, mac: str, wanted: Addresses) -> None:
+        with self._lock:
+            self._addresses[mac] = wanted
 
     def copy_file(self, path: str, data: bytes, *, overwrite: bool, create_folders: bool) -> None:
         with self._lock:

@@ -25,11 +25,12 @@ import time
 from collections.abc import Iterator, Mapping
 
 from hyperv_simulator.guests.base import UNSPECIFIED, GuestError
-from hyperv_simulator.guests.exchange import Report
+from hyperv_simulator.guests.exchange import Addresses, Report
 from hyperv_simulator.guests.password_exchange import PasswordExchange
 
 ANSWER_TIMEOUT_S = 30.0
 _PART_BYTES = 3000
+_NOT_SUPPORTED = 0x80070032
 
 
 class QemuExchange:
@@ -65,6 +66,13 @@ class QemuExchange:
 
     def tell(self, items: Mapping[str, str]) -> None:
         threading.Thread(target=self._tell, args=(dict(items),), name="exchange items", daemon=True).start()
+
+    def addresses(self, mac: str) -> Addresses:  # noqa: ARG002  (the protocol's)
+        return Addresses()
+
+    def set_addresses(self, mac: str, wanted: Addresses) -> None:  # noqa: ARG002  (the protocol's)
+        """:raises GuestError: always: the guest image configures its adapter from the config drive only."""
+        raise GuestError(_NOT_SUPPORTED, "The guest image does not take addresses from its host.")
 
     def copy_file(self, path: str, data: bytes, *, overwrite: bool, create_folders: bool) -> None:
         parts = (data[start : start + _PART_BYTES] for start in range(0, len(data), _PART_BYTES))

@@ -142,6 +142,11 @@ class MachineReader:
                 found.append((number, pipes[0]))
         return tuple(found)
 
+    @property
+    def has_key_value_exchange(self) -> bool:
+        found = self.all("Msvm_KvpExchangeComponentSettingData")
+        return any(settings.get("EnabledState") == _ENABLED for settings in found)
+
     def host_exchange_items(self) -> dict[str, str]:
         """What the host has for the guest's key-value exchange; nothing where that is turned off."""
         found: dict[str, str] = {}

@@ -25,6 +25,7 @@ from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Operatio
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.features import FeatureSettings
+from hyperv_simulator.providers.guest_network import GuestNetwork
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
@@ -60,6 +61,7 @@ class VirtualSystemManagementProvider(Provider):
         service_settings: ServiceSettings,
         planned_systems: PlannedSystems,
         exports: ExportMethods,
+        guest_network: GuestNetwork,
         checkpoints: Checkpoints,
         further: Iterable[Mapping[str, Method]] = (),
     ) -> None:
@@ -75,6 +77,7 @@ class VirtualSystemManagementProvider(Provider):
         self._service_settings = service_settings
         self._planned_systems = planned_systems
         self._exports = exports
+        self._guest_network = guest_network
         self._checkpoints = checkpoints
         self._further = {name: method for methods in further for name, method in methods.items()}
 
@@ -94,6 +97,7 @@ class VirtualSystemManagementProvider(Provider):
             **self._service_settings.methods(),
             **self._planned_systems.methods(),
             **self._exports.methods(),
+            **self._guest_network.methods(),
         }
 
     # Machines
