@@ -44,21 +44,22 @@ from hyperv_simulator.migration import instances as migration_instances
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.operating_system.cluster.node import ClusterNode
 from hyperv_simulator.operating_system.surroundings import Surroundings
 from hyperv_simulator.operating_system.system import OperatingSystem
 from hyperv_simulator.providers import guest_access, unsupported
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.providers.computer_system import ComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
-from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.ethernet_switch_extension import EthernetSwitchExtensionProvider
+from hyperv_simulator.providers.export import ExportMethods
 from hyperv_simulator.providers.feature_scopes import MachineFeatures, SwitchFeatures
 from hyperv_simulator.providers.features import FeatureSettings
 from hyperv_simulator.providers.guest_network import GuestNetwork
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
-from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.mounted_storage_image import MountedImages, MountedStorageImageProvider
+from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_maintenance import SystemMaintenance
@@ -70,16 +71,19 @@ from hyperv_simulator.providers.virtual_ethernet_switch_management_service impor
 from hyperv_simulator.providers.virtual_system_management_service import VirtualSystemManagementProvider
 from hyperv_simulator.providers.virtual_system_migration_service import VirtualSystemMigrationProvider
 from hyperv_simulator.providers.virtual_system_snapshot_service import VirtualSystemSnapshotProvider
-from hyperv_simulator.recordings.replay import Replay
 from hyperv_simulator.providers.world_wide_names import WorldWideNames
+from hyperv_simulator.recordings.replay import Replay
 from hyperv_simulator.repository.associations import Association, Associations
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.service import CimService
 from hyperv_simulator.smb.pipes import PipeServer
+from hyperv_simulator.storage.luns import Luns
 from hyperv_simulator.storage.paths import HostFolder
 from hyperv_simulator.storage.vhd import DiskStore
 from hyperv_simulator.switches import Switches
+from hyperv_simulator.switching.endpoints import Endpoints
+from hyperv_simulator.switching.status import SwitchStatus
 from hyperv_simulator.windows import RELEASES, WindowsVersion
 
 _GIB = 1024**3
@@ -159,6 +163,8 @@ class Inside:
         self._store.restore()
         resume_machines(self.machines, self.system.power.running_at_shutdown)
         self.neighbours.add(self)
+        if self.cluster is not None:
+            self.cluster.join()
 
     def go_down(self) -> None:
         """Windows shuts down: machines end as they are set to, and what is pending is done at the next start."""
@@ -171,6 +177,8 @@ class Inside:
             return
         self._closed.set()
         self.neighbours.remove(self)
+        if self.cluster is not None:
+            self.cluster.leave()
         self.jobs.close()
         self._store.freeze()
         for machine in self.machines.all():
@@ -188,9 +196,11 @@ class Inside:
         return QemuRunner(self.disks, self.pipes, folder=self.state_folder / "guests")
 
     def _populate(self) -> None:
-        self.system.populate(self.repository, self.memory, self.machines)
+        self.system.populate(self.repository, self.memory, self.machines, self.disks.folder)
         hypervisor.populate(self.repository, self.facts, self.memory, self.switches)
         self.surroundings = Surroundings(self.repository, self.facts, self.disks.folder, self.system)
+        self.cluster = ClusterNode.of(self, self.neighbours, self.state_folder.parent, self.surroundings.volumes)
+        self.disks.serve_luns(Luns(self.state_folder.parent / "luns", self.surroundings.disks.lun))
         self.templates = Templates(self.repository, self.kinds, self.factory, self.facts)
         self.devices = RuntimeDevices(self.repository, self.machines)
         MachineCompanions(self.repository, self.machines)
@@ -214,9 +224,12 @@ class Inside:
             *MachineAssociations(walks, self.devices, self.jobs).rows(),
             *NetworkAssociations(walks).rows(),
             *self.switches.extensions.rows(),
+            *Endpoints(self.repository, self.switches, self.machines).rows(),
+            *SwitchStatus(self.repository, self.switches, self.machines).rows(),
             *HostAssociations(walks).rows(),
             *TemplateAssociations(walks, self.templates).rows(),
             *self.surroundings.associations(),
+            *(self.cluster.associations() if self.cluster is not None else ()),
             *PlannedAssociations(walks).rows(),
             *migration_instances.rows(self.repository),
             *CheckpointAssociations(walks, self.checkpoints).rows(),
@@ -267,6 +280,7 @@ class Inside:
             JobProvider(jobs, repository),
             *self.system.providers(),
             *self.surroundings.providers(),
+            *(self.cluster.providers() if self.cluster is not None else ()),
         )
 
 

@@ -187,7 +187,8 @@ class Switches:
             }
             if not wire.is_external:
                 address = values["Address"] = self._address(switch_id, settings)
-                shown = str(settings.get("ElementName") or switch_name)
+                # a port read from a file has the name that was made up for it
+                shown = switch_name if name == f"{switch_name}_{kind}" else name
                 self._repository.add(internal_port(self._repository, self._host_name, port_id, shown, address))
             self._repository.add(switch_port(self._repository, switch_id, port_id, name))
             self._wiring.bind(wire, bound=True)
@@ -257,6 +258,12 @@ class Switches:
         """What a port of a switch is wired to."""
         paths = tuple(settings.texts("HostResource"))
         return Wire(paths, is_external=any(EXTERNAL_PORT.lower() in path.lower() for path in paths))
+
+    def adapters_of(self, settings: CimInstance) -> list[CimInstance]:
+        """What is plugged into a port of a switch: physical adapters, or the host's own."""
+        physical = self._wiring.adapters(self.wire_of(settings))
+        own = self._internal_port(ids.tail_of(settings.text("InstanceID")))
+        return physical or ([own] if own is not None else [])
 
     # Inside
 

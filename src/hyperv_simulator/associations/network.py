@@ -62,6 +62,19 @@ class NetworkAssociations:
             lambda port: self._walks.by_id(SWITCH_SETTINGS, ids.settings_id(ids.system_of(port.text("InstanceID")))),
         )
         yield Association(
+            "Msvm_VirtualEthernetSwitchSettingDataComponent",
+            "GroupComponent",
+            SWITCH_SETTINGS,
+            "PartComponent",
+            "Msvm_EthernetSwitchFeatureSettingData",
+            lambda settings: self._repository.owned(
+                "Msvm_EthernetSwitchFeatureSettingData", ids.system_of(settings.text("InstanceID"))
+            ),
+            lambda feature: self._walks.by_id(
+                SWITCH_SETTINGS, ids.settings_id(ids.system_of(feature.text("InstanceID")))
+            ),
+        )
+        yield Association(
             "Msvm_EthernetPortSettingDataComponent",
             "GroupComponent",
             CONNECTION,

@@ -51,7 +51,8 @@ def check(feature: CimInstance, cls: CimClass) -> None:
         for item in value if isinstance(value, list) else [value]:
             if limits is not None and isinstance(item, int) and not limits[0] <= item <= limits[1]:
                 raise Refused(INVALID_PARAMETER, f"{name} {item}")
-            if item is not None and _is_enumerated(typed.values) and str(item) not in typed.values:
+            stated = item is not None and item not in (0, typed.default)  # 0: templates say nothing by it
+            if stated and _is_enumerated(typed.values) and str(item) not in typed.values:
                 raise Refused(INVALID_PARAMETER, f"{name} {item}")
 
 
