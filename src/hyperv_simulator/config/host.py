@@ -50,6 +50,7 @@ _BOUNDED_BELOW: Mapping[str, int] = {
     "round_trip_ms": 0,
     "restart_s": 0,
 }
+_CLUSTERING = "Failover-Clustering"
 PORTS = ("http_port", "https_port", "smb_port")
 _FEATURES = ("Hyper-V", "Hyper-V-PowerShell", "FileAndStorage-Services", "Storage-Services")
 # Editions that are not sold for every release.
@@ -182,6 +183,7 @@ class HostConfig:
     def __post_init__(self) -> None:
         self._check_names()
         self._check_storage()
+        self._check_cluster()
         self._check_numbers()
 
     def _check_names(self) -> None:
@@ -219,12 +221,18 @@ class HostConfig:
         targets = {target.iqn for target in self.iscsi_target}
         for disk in self.disk:
             if disk.target and disk.target not in targets:
-                raise ConfigError(
-                    f"host {self.name}: disk {disk.number} is on {disk.target!r}; write a target of [[host.iscsi_target]]"
-                )
+                where = f"disk {disk.number} is on {disk.target!r}"
+                raise ConfigError(f"host {self.name}: {where}; write a target of [[host.iscsi_target]]")
         for volume in self.volume:
             if volume.kind == "local" and volume.disk and volume.disk not in numbers:
                 raise ConfigError(f"host {self.name}: volume is on disk {volume.disk}; write a disk of [[host.disk]]")
+
+    def _check_cluster(self) -> None:
+        if self.cluster.name and _CLUSTERING not in self.features:
+            raise self._error("features", f'"{_CLUSTERING}" among them, for a node of {self.cluster.name}')
+        shared = [volume for volume in self.volume if volume.kind != "local"]
+        if shared and not self.cluster.name:
+            raise ConfigError(f"host {self.name}: volume {shared[0].path} is shared; write [host.cluster] with a name")
 
     def _check_numbers(self) -> None:
         if bool(self.kerberos.keytab) != bool(self.kerberos.realm):

@@ -19,6 +19,7 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.newcomers import NewcomerHost
 from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.operating_system.cluster.state import Clusters
 
 SERVICE_SETTINGS = "Msvm_VirtualSystemMigrationServiceSettingData"
 SlotKind = Literal["VirtualSystem", "Storage"]
@@ -54,13 +55,14 @@ def service_settings(host: MigrationHost) -> CimInstance:
 
 
 class Neighbours:
-    """The running hosts of one simulator, by name and address. Safe for threads."""
+    """The running hosts of one simulator, by name and address, and their clusters. Safe for threads."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, MigrationHost] = {}
         self._known: set[str] = set()
         self._active: dict[tuple[str, SlotKind], int] = {}
         self._changed = threading.Condition()
+        self.clusters = Clusters()
 
     def add(self, host: MigrationHost) -> None:
         with self._changed:
