@@ -1,12 +1,16 @@
 """Sphinx configuration. ``make docs`` fails on any warning."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # simulator_keys
 
 project = "compute-hyperv"
 copyright = "the compute-hyperv authors"
 version = release = installed_version("compute-hyperv")
 
-extensions = ["oslo_config.sphinxext", "reno.sphinxext"]
+extensions = ["oslo_config.sphinxext", "reno.sphinxext", "simulator_keys"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {

@@ -16,6 +16,10 @@ class ClusterNetworkConfig:
     """One cluster network (``[[host.cluster.network]]``).
 
     :param role: what it carries: nothing of the cluster's, its own traffic, clients, or both.
+    :param name: the network's.
+    :param address: its IPv4 address.
+    :param mask: its mask.
+    :param state: state of the network.
     """
 
     name: str = "Cluster Network 1"

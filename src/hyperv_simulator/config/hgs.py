@@ -26,6 +26,11 @@ class HgsConfig:
     :param mode: ``local``, or ``hosting_service`` for a host whose guardian service is at the two addresses.
     :param attestation: outcome of the last attestation; only a host that passed is guarded.
     :param substatus: bits that say why an attestation failed: 1 secure boot, 2 debug mode, 4 code integrity.
+    :param key_protection_url: address of the key protection service.
+    :param attestation_url: address of the attestation service.
+    :param operation_mode: how the attestation service attests.
+    :param tpm: the host has a TPM 2.0.
+    :param virtualization_based_security: virtualization-based security runs.
     """
 
     mode: HgsMode = "local"

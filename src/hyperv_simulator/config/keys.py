@@ -1,7 +1,7 @@
 """Every key of hosts.toml with its default and its meaning, read off the dataclasses that declare them.
 
-One source of truth: a field's annotation and default are what the reader checks and takes, its ``:param`` in the class's
-docstring is what ``hyperv-simulator keys`` prints and what the documentation shows.
+One source of truth: a field's annotation and default are what the reader checks and takes, its ``:param`` in the
+docstring of its class is what ``hyperv-simulator keys`` prints and what the documentation shows.
 """
 
 from __future__ import annotations

@@ -84,6 +84,8 @@ class TeamConfig:
 
     :param name: the team's, which its own adapter is called as well.
     :param members: names of adapters.
+    :param mode: how the switch on the other side takes part.
+    :param balancing: how traffic is spread over the members.
     """
 
     name: str

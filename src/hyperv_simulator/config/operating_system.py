@@ -42,6 +42,7 @@ class RegistryConfig:
     :param name: of the value; empty for the key's default value.
     :param value: the text; a number in decimal or with 0x; bytes in hexadecimal.
     :param values: the texts of a REG_MULTI_SZ.
+    :param type: the value's type.
     """
 
     key: str
@@ -81,9 +82,11 @@ class AccountConfig:
     """One more local account (``[[host.account]]``).
 
     :param groups: local groups; who is in Administrators may do everything.
-    :param disabled: it exists, and nobody gets in with it; so it is when
-    :param locked_out: after too many wrong passwords, or when
-    :param password_expired: the password has to be changed first.
+    :param disabled: it exists, and nobody gets in with it.
+    :param locked_out: the same after too many wrong passwords.
+    :param password_expired: the same until the password is changed.
+    :param name: the user's.
+    :param password: the user's.
     """
 
     name: str
@@ -106,6 +109,9 @@ class HardwareConfig:
     :param vm_monitor_extensions: the processors have VM monitor mode extensions.
     :param virtualization_enabled: the firmware lets Windows use them.
     :param dep: hardware-enforced data execution prevention is available.
+    :param manufacturer: as Win32_ComputerSystem says.
+    :param model: likewise.
+    :param serial_number: as Win32_BIOS says.
     """
 
     manufacturer: str = "Contoso"

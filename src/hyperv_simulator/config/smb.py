@@ -15,6 +15,9 @@ class SmbShareConfig:
     :param path: the folder, made where it is missing: ``C:\Shares\instances``.
     :param continuously_available: whether handles survive a failover (SMB 3 transparent failover).
     :param full_access: accounts that may do everything.
+    :param name: the share's.
+    :param description: what it is for.
+    :param encrypt: the share is reached encrypted only.
     """
 
     name: str
@@ -33,6 +36,9 @@ class SmbMappingConfig:
     :param letter: drive letter with colon; empty: none.
     :param continuously_available: whether the share is.
     :param dialect: SMB version that the two agreed on.
+    :param status: state of the connection.
+    :param signed: its messages are signed.
+    :param encrypted: its messages are encrypted.
     """
 
     remote: str
@@ -50,7 +56,11 @@ class SmbMappingConfig:
 
 @dataclass(frozen=True, slots=True)
 class SmbConstraintConfig:
-    """SMB Multichannel to one server is limited to some adapters (``[[host.smb.constraint]]``)."""
+    """SMB Multichannel to one server is limited to some adapters (``[[host.smb.constraint]]``).
+
+    :param server: name of the server.
+    :param adapters: names of the adapters that are used for it.
+    """
 
     server: str
     adapters: tuple[str, ...]
@@ -62,6 +72,9 @@ class SmbConfig:
 
     :param require_signing: both sides demand signatures.
     :param encrypt: the server encrypts everything.
+    :param multichannel: several connections at once are used (SMB Multichannel).
+    :param smb1: SMB 1 is accepted too.
+    :param constraint: limits of SMB Multichannel.
     """
 
     multichannel: bool = True

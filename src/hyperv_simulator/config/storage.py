@@ -1,4 +1,5 @@
-"""Block storage: ``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``, ``[host.mpio]``."""
+"""Block storage: ``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``, ``[host.mpio]``.
+"""
 
 from __future__ import annotations
 
@@ -137,6 +138,11 @@ class FcHbaConfig:
     :param state: state of the port.
     :param speed_gbps: speed, Gbit/s.
     :param npiv_ports: how many virtual ports it can have; 0: it can't do NPIV.
+    :param manufacturer: as the driver says.
+    :param model: likewise.
+    :param serial: serial number.
+    :param firmware_version: version of the adapter's firmware.
+    :param driver_version: version of its driver.
     """
 
     wwpn: str

@@ -11,9 +11,12 @@ from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.file import check, load
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.keys import tables
 from hyperv_simulator.config.network import SwitchConfig
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.quotas import Quotas
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "hosts"
 
 
 def test_without_a_file_there_is_one_windows_server_2022_at_127_0_1_1() -> None:
@@ -219,3 +222,13 @@ def test_the_line_of_a_wrong_combination_is_that_of_the_key_to_change(tmp_path: 
     file.write_text('[[host]]\nname = "a"\nsockets = 3\ncores = 8\n')
     with pytest.raises(ConfigError, match=r":4: host a: cores is 8; write a multiple of sockets, which is 3"):
         load(file)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.stem)
+def test_the_examples_of_the_guide_are_right(file: Path) -> None:
+    assert load(file)
+
+
+def test_every_key_has_a_meaning_that_is_told() -> None:
+    silent = [(table.header, key.name) for table in tables() for key in table.keys if not key.meaning]
+    assert silent == []
