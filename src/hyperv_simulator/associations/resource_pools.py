@@ -15,7 +15,7 @@ from hyperv_simulator.instances.resource_pools import ALLOCATION, POOL, POOL_SET
 from hyperv_simulator.machines.device_kinds import PREFIX
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM
 from hyperv_simulator.repository.associations import Association
-from hyperv_simulator.switches import SWITCH_PORT
+from hyperv_simulator.switching.ports import SWITCH_PORT
 
 # What a host has of a kind.
 _COMPONENTS = {

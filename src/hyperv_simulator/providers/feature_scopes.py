@@ -78,7 +78,7 @@ class SwitchFeatures:
         # Switch-embedded teaming knows no other mode and no other balancing (Microsoft's documentation of it)
         mode, balancing = feature.get("TeamingMode"), feature.get("LoadBalancingAlgorithm")
         if settings.get("TeamingEnabled") is not True or mode != _SWITCH_INDEPENDENT or balancing not in _BALANCING:
-            raise Refused(INVALID_PARAMETER, f"teaming mode {mode}, balancing {balancing}")
+            raise Refused(INVALID_PARAMETER, f"teaming mode {mode!r}, balancing {balancing!r}")
 
     def change(self, configuration: CimInstance, work: Callable[[], None]) -> None:  # noqa: ARG002 - nobody to tell
         work()

@@ -73,7 +73,7 @@ class FeatureSettings:
 
             def add() -> None:
                 present = self._features_of(configuration)
-                made = []
+                made: list[CimInstance] = []
                 for item in given:
                     feature = self._made(configuration, item)
                     self._check(configuration, feature, [*present, *made])

@@ -31,9 +31,9 @@ def new_instance(
     instance.namespace = namespace
     for name, value in arrays:
         instance[name] = list(value)
-    for name, value in (values or {}).items():
-        if value is not None:
-            instance[name] = value
+    for name, given in (values or {}).items():
+        if given is not None:
+            instance[name] = given
         elif name in instance:
             del instance[name]
     return instance

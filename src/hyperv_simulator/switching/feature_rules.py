@@ -50,10 +50,10 @@ def check(feature: CimInstance, cls: CimClass) -> None:
         limits = _WEIGHT if name == "Weight" and cls.name == BANDWIDTH else _RANGES.get(typed.name)
         for item in value if isinstance(value, list) else [value]:
             if limits is not None and isinstance(item, int) and not limits[0] <= item <= limits[1]:
-                raise Refused(INVALID_PARAMETER, f"{name} {item}")
+                raise Refused(INVALID_PARAMETER, f"{name} {item!r}")
             stated = item is not None and item not in (0, typed.default)  # 0: templates say nothing by it
             if stated and _is_enumerated(typed.values) and str(item) not in typed.values:
-                raise Refused(INVALID_PARAMETER, f"{name} {item}")
+                raise Refused(INVALID_PARAMETER, f"{name} {item!r}")
 
 
 def check_among(feature: CimInstance, others: Sequence[CimInstance]) -> None:
@@ -63,7 +63,7 @@ def check_among(feature: CimInstance, others: Sequence[CimInstance]) -> None:
     if feature.class_name == EXTENDED_ACL:  # weights are unique per direction (hyperv-ops 4)
         place = _values(feature, "Direction", "Weight")
         if any(item.class_name == EXTENDED_ACL and _values(item, "Direction", "Weight") == place for item in others):
-            raise Refused(INVALID_PARAMETER, f"weight {feature.get('Weight')} is taken")
+            raise Refused(INVALID_PARAMETER, f"weight {feature.get('Weight')!r} is taken")
 
 
 def check_on_switch(feature: CimInstance, switch: CimInstance | None, team: Iterable[str]) -> None:
@@ -78,7 +78,7 @@ def check_on_switch(feature: CimInstance, switch: CimInstance | None, team: Iter
     if feature.class_name == BANDWIDTH and mode != 0:
         for name, needed in _CLAIMS.items():
             if feature.get(name) and mode != needed:
-                raise Refused(INVALID_PARAMETER, f"{name} on a switch with BandwidthReservationMode {mode}")
+                raise Refused(INVALID_PARAMETER, f"{name} on a switch with BandwidthReservationMode {mode!r}")
     adapter = feature.get("NetAdapterName")
     if feature.class_name == TEAM_MAPPING and adapter and adapter not in set(team):
         raise Refused(INVALID_PARAMETER, f"{adapter!r} is in no team of the switch")
