@@ -1,4 +1,5 @@
-"""Block storage: ``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``, ``[host.mpio]``.
+"""Block storage: ``[[host.disk]]``, ``[[host.volume]]``, ``[[host.iscsi_target]]``, ``[[host.fc_hba]]``,
+``[host.mpio]``.
 """
 
 from __future__ import annotations
