@@ -105,11 +105,10 @@ class AccountInstances:
 
     def populate(self) -> None:
         config = self._facts.config
-        people = [(config.username, "Built-in account for administering the computer/domain", False, 500)]
-        people += [("Guest", "Built-in account for guest access to the computer/domain", True, 501)]
-        people += [(item.name, "", item.disabled, 1000 + number) for number, item in enumerate(config.account)]
-        for name, description, disabled, relative_id in people:
-            self._account(name, description, disabled, relative_id)
+        self._account(config.username, "Built-in account for administering the computer/domain", 500)
+        self._account("Guest", "Built-in account for guest access to the computer/domain", 501, disabled=True)
+        for number, item in enumerate(config.account):
+            self._account(item.name, "", 1000 + number, disabled=item.disabled, locked_out=item.locked_out)
         for name, relative_id, description in _GROUPS:
             self._group(name, relative_id, description)
 
@@ -138,7 +137,9 @@ class AccountInstances:
             found += [group] if group is not None else []
         return found
 
-    def _account(self, name: str, description: str, disabled: bool, relative_id: int) -> None:
+    def _account(
+        self, name: str, description: str, relative_id: int, *, disabled: bool = False, locked_out: bool = False
+    ) -> None:
         computer = self._facts.name
         self._repository.add(
             new_instance(
@@ -153,7 +154,7 @@ class AccountInstances:
                     "AccountType": 512,
                     "Disabled": disabled,
                     "LocalAccount": True,
-                    "Lockout": False,
+                    "Lockout": locked_out,
                     "PasswordChangeable": True,
                     "PasswordExpires": False,
                     "PasswordRequired": not disabled,

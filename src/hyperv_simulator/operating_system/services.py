@@ -76,8 +76,8 @@ class Services:
             if values is not None and self.find(name) is None and "PathName" in values:
                 self.install(ServiceEntry(name, values.get("DisplayName", name), values["PathName"]))
 
-    def install(self, entry: ServiceEntry) -> None:
-        """Adds a service as it is after setup, hosts.toml and what was changed since."""
+    def install(self, entry: ServiceEntry, *, may_start: bool = True) -> None:
+        """Adds a service as it is after setup, hosts.toml and what was changed since; it runs if it starts by itself."""
         if self.find(entry.name) is not None or self._kept.get(entry.name, {}) is None:
             return
         self._needs[entry.name.lower()] = entry.needs
@@ -90,7 +90,7 @@ class Services:
         starts = starts or (entry.domain and bool(self._config.domain) and mode != "Disabled")
         if described is not None and described.running is not None and self._fresh:
             starts = described.running
-        values.update(self._running(entry) if starts else _stopped(_NEVER_STARTED))
+        values.update(self._running(entry) if starts and may_start else _stopped(_NEVER_STARTED))
         class_name = DRIVER if entry.driver else SERVICE
         if entry.driver:
             values = {name: value for name, value in values.items() if name not in _SERVICE_ONLY}
@@ -192,7 +192,7 @@ class Services:
 
     def create(self, entry: ServiceEntry, values: Mapping[str, CimValue]) -> None:
         self._kept.pop(entry.name, None)
-        self.install(entry)
+        self.install(entry, may_start=False)
         instance = self.find(entry.name)
         if instance is not None:
             self.change(instance, values)

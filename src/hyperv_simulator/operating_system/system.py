@@ -15,6 +15,7 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.operating_system import (
     computer,
+    files,
     hardware,
     namespaces,
     processes,
@@ -40,6 +41,7 @@ from hyperv_simulator.operating_system.time_service import TimeService
 from hyperv_simulator.providers.base import Provider
 from hyperv_simulator.repository.associations import Association
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.storage.paths import HostFolder
 
 _VIRTUALIZATION = "root/virtualization/v2"
 _SERVICING = rf"{registry_defaults.WINDOWS_VERSION}\Component Based Servicing"
@@ -75,7 +77,7 @@ class OperatingSystem:
         """Whether the service is stopped that knows what is in a namespace."""
         return namespace.replace("\\", "/").lower() == _VIRTUALIZATION and not self.services.runs("vmms")
 
-    def populate(self, repository: Repository, memory: HostMemory, machines: Machines) -> None:
+    def populate(self, repository: Repository, memory: HostMemory, machines: Machines, folder: HostFolder) -> None:
         """Puts in every instance of it."""
         config, release = self.facts.config, self.facts.version.release
         self.services = Services(
@@ -114,6 +116,8 @@ class OperatingSystem:
         processes.populate(repository, self.facts)
         software.populate(repository, self.facts)
         namespaces.populate(repository)
+        files.populate(repository, folder, self.facts.name)
+        self._folder = folder
         self._account_instances = AccountInstances(repository, self.facts, self.accounts)
         self._account_instances.populate()
 
@@ -125,6 +129,7 @@ class OperatingSystem:
         for namespace in ("root/default", CIMV2):
             yield StdRegProvider(self.registry, self.accounts, namespace)
         yield service_provider.ServiceProvider(self.services, self.accounts)
+        yield files.FileProvider(self._folder)
         yield processes.ProcessProvider(self.shell, self.accounts)
         yield OperatingSystemProvider(self.power, self.clock, self.accounts)
         yield server_manager.DeploymentTasksProvider(self._repository, self.features)

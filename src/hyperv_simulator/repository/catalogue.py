@@ -17,7 +17,7 @@ from hyperv_simulator.windows import WindowsVersion
 _HYPER_V = "root/virtualization/v2"
 _SINCE_RELEASE: Mapping[str, int] = {"": 0, "23h2": 2025}
 # Only the newer of the two hosts was asked for these: that the older lacks them means nothing.
-_NOT_COMPARED = frozenset({"root/wmi"})
+_NOT_COMPARED = frozenset({"root/wmi", "root/default"})
 
 # Hyper-V's first namespace went with 2012 R2; those of failover clustering are there on nodes only.
 _GONE = frozenset({"root/virtualization"})
