@@ -19,6 +19,7 @@ from hyperv_simulator.guests.base import GuestDiskSpec, GuestNicSpec, GuestSpec
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PREFIX, PROCESSOR, RASD, SASD
 from hyperv_simulator.machines.settings import GENERATION_2, VSSD
 from hyperv_simulator.repository.instances import Repository, first
+from hyperv_simulator.storage.luns import lun_path
 
 VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
 _ACCESS = 1
@@ -45,6 +46,14 @@ class Drive:
     @property
     def path(self) -> str:
         return host_resource(self.medium) if self.medium is not None else ""
+
+    @property
+    def guest_path(self) -> str:
+        """What a guest opens: the medium, or the disk of the host that is passed through."""
+        if self.settings.get("ResourceSubType") != f"{PREFIX}Physical Disk Drive":
+            return self.path
+        device_id = parse_path(host_resource(self.settings)).key("DeviceID")
+        return lun_path(int(device_id.rpartition("\\")[2]))
 
 
 class MachineReader:
@@ -166,7 +175,7 @@ class MachineReader:
     def guest_spec(self, host_name: str) -> GuestSpec:
         """The hardware at this moment."""
         system = self.system
-        drives, nics = self.drives(), self.nics()
+        drives, nics = self._guest_drives(), self.nics()
         return GuestSpec(
             machine_id=self.machine_id,
             name=self.name,
@@ -197,9 +206,13 @@ class MachineReader:
 
     def guest_disks(self) -> tuple[GuestDiskSpec, ...]:
         return tuple(
-            GuestDiskSpec(drive.path, drive.bus, drive.controller, drive.slot, "dvd" if drive.is_dvd else "disk")
-            for drive in self.drives()
+            GuestDiskSpec(drive.guest_path, drive.bus, drive.controller, drive.slot, "dvd" if drive.is_dvd else "disk")
+            for drive in self._guest_drives()
         )
+
+    def _guest_drives(self) -> list[Drive]:
+        """Without disk drives that nothing is in: only a DVD drive can be empty."""
+        return [drive for drive in self.drives() if drive.is_dvd or drive.guest_path]
 
     def guest_nics(self, host_name: str) -> tuple[GuestNicSpec, ...]:
         return tuple(self._guest_nic(nic, host_name) for nic in self.nics())

@@ -44,9 +44,13 @@ _ROWS = (
     DeviceRow("Msvm_SerialController", "Serial Controller", "Serial Controller"),
     DeviceRow("Msvm_SerialPort", "Serial Port", "Serial Port"),
     DeviceRow("Msvm_DiskDrive", "Synthetic Disk Drive", "Hard Drive"),
+    DeviceRow("Msvm_DiskDrive", "Physical Disk Drive", "Hard Drive"),
     DeviceRow("Msvm_DVDDrive", "Synthetic DVD Drive", "DVD Drive"),
     DeviceRow("Msvm_LogicalDisk", "Virtual Hard Disk", "Hard Disk Image"),
     DeviceRow("Msvm_LogicalDisk", "Virtual CD/DVD Disk", "ISO Disk Image"),
+    DeviceRow("Msvm_DisketteController", "Diskette Controller", "Diskette Controller"),
+    DeviceRow("Msvm_DisketteDrive", "Synthetic Diskette Drive", "Diskette Drive"),
+    DeviceRow("Msvm_LogicalDisk", "Virtual Floppy Disk", "Floppy Disk Image"),
     DeviceRow("Msvm_Memory", "Memory", "Memory", lambda _tail: ids.MEMORY_DEVICE),
     DeviceRow("Msvm_SyntheticEthernetPort", "Synthetic Ethernet Port", "Network Adapter"),
 )

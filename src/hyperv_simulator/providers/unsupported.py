@@ -1,7 +1,7 @@
 """Methods that hosts have and the simulator has nothing behind: they answer with the documented refusal.
 
 * a VHD set needs a cluster's shared storage, change tracking a driver in the storage stack: 32770 (R16 of hyperv-ops)
-* port names of Fibre Channel, a guest's first configuration, Hyper-V network virtualization, and parts of a machine that
+* secrets of Fibre Channel, a guest's first configuration, network virtualization, and parts of a machine that
   a host makes by itself: 32770 or 1, whichever the method's page lists (R1, R4, R5, R7)
 * the service classes of Hyper-V can't be started, stopped or put into a state: 1 (their class pages)
 """

@@ -32,6 +32,7 @@ from hyperv_simulator.storage import errors, qemu_img
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.holds import Hold, Holds
 from hyperv_simulator.storage.layers import Layer, parse_disk, read_chain
+from hyperv_simulator.storage.luns import Luns, is_lun
 from hyperv_simulator.storage.paths import HostFolder
 from hyperv_simulator.storage.views import write_view
 
@@ -56,6 +57,11 @@ class GuestDisk:
         self._overlay = overlay
         self._scratches = [scratch]
         self._is_broken = False
+
+    @property
+    def is_virtual(self) -> bool:
+        """A VHD or VHDX: its files can change hands."""
+        return not is_lun(self.path) and not _is_medium(self.path)
 
     def close(self) -> None:
         """Give the disk back, its file up to date. Only after QEMU has ended or let go of it; a second time does
@@ -142,10 +148,13 @@ class GuestDisks:
         self._folder = folder
         self._work = work
         self._holds = holds
+        self.luns: Luns | None = None
         self._recover()
 
     def hold(self, path: str, *, read_only: bool) -> Hold:
         """As `open`, without making anything that QEMU could open."""
+        if is_lun(path):
+            return self._holds.take(exclusive=[self._lun_file(path)])
         if _is_medium(path):
             return self._holds.take(shared=[self._folder.existing(path)])
         return self._hold_chain(read_chain(self._folder, path), read_only=read_only)
@@ -157,6 +166,10 @@ class GuestDisks:
     def open(self, path: str, *, read_only: bool) -> GuestDisk:
         """:raises DiskError: what Windows says when a machine that starts can't open its disk."""
         scratch = self._work / str(uuid.uuid4())
+        if is_lun(path):
+            file = self._lun_file(path)
+            raw: BlockDevice = {"driver": "raw", "read-only": read_only, "file": _file_node(file, read_only=read_only)}
+            return GuestDisk(path, raw, self._holds.take(exclusive=[file]), None, scratch)
         if _is_medium(path):
             local = self._folder.existing(path)
             node: BlockDevice = {"driver": "raw", "read-only": True, "file": _file_node(local, read_only=True)}
@@ -183,6 +196,11 @@ class GuestDisks:
             hold.close()
             raise
         return GuestDisk(path, node, hold, overlay, scratch)
+
+    def _lun_file(self, path: str) -> Path:
+        if self.luns is None:
+            raise DiskError(errors.FILE_NOT_FOUND, path, "this host has no LUNs")
+        return self.luns.file(path)
 
     def branch(self, disk: GuestDisk) -> BlockDevice:
         """One more overlay for QEMU to put on top of a disk that it has open; `go_on` says what it belongs to.

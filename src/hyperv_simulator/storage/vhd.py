@@ -35,6 +35,7 @@ from hyperv_simulator.storage.layers import (
     read_layer,
     writable,
 )
+from hyperv_simulator.storage.luns import Luns
 from hyperv_simulator.storage.partitions import smallest_size
 from hyperv_simulator.storage.paths import HostFolder
 from hyperv_simulator.storage.vhd_format import Vhd
@@ -335,6 +336,10 @@ class DiskStore:
         :raises DiskError: as `hold`.
         """
         return self._guests.open(path, read_only=read_only)
+
+    def serve_luns(self, luns: Luns) -> None:
+        """What ``\\\\.\\PHYSICALDRIVE1`` means, from now on."""
+        self._guests.luns = luns
 
     def branch(self, disk: GuestDisk) -> BlockDevice:
         """One more overlay for a disk that QEMU has open, see `guest_disks`."""

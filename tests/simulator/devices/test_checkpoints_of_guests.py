@@ -10,9 +10,11 @@ import pytest
 from compute_hyperv.cim.values import CimReference
 from hyperv_simulator.assembly import assemble
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.storage import DiskConfig
 from hyperv_simulator.fault_rules import FaultRules
 from tests.simulator.core.client import Client, settings_text
 from tests.simulator.core.test_checkpoints import files, modify, on_disk, take, wait_for_merge
+from tests.simulator.core.test_passthrough import pass_through
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(240)]
 
@@ -24,7 +26,7 @@ AT = 1 << 20
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    config = HostConfig(name="hv1", guests="qemu", samba=False)
+    config = HostConfig(name="hv1", guests="qemu", samba=False, disk=(DiskConfig(number=3, size_gb=1, offline=True),))
     inside = assemble(config, tmp_path_factory.mktemp("host"), FaultRules())
     yield Client(inside)
     inside.close()
@@ -137,3 +139,15 @@ def test_a_standard_checkpoint_brings_memory_and_disk_of_one_moment_back(client:
     assert client.state(machine) == SAVED
     client.change_state(machine, START)
     assert reads(client, machine, 17)
+
+
+def test_a_disk_that_is_passed_through_keeps_what_the_guest_wrote(client: Client) -> None:
+    machine = client.define("lun", generation=1)
+    pass_through(client, machine)
+    for expected in (None, 119):
+        client.change_state(machine, START)
+        if expected is not None:
+            assert reads(client, machine, expected)
+        write(client, machine, 119)
+        client.change_state(machine, TURN_OFF)
+    client.do(client.management, "DestroySystem", AffectedSystem=machine)

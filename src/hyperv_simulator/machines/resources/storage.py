@@ -156,6 +156,7 @@ class MediumRules:
         if any(item.text("InstanceID") == drive_id[:-1] + "L" for item in machine.reader.all(SASD)):
             raise Refused(INVALID_PARAMETER, "the drive has a medium")
         path = self._path(given)
+        _check_values(given)
         self._check(machine, path, is_disk=kind == "virtual hard disk")
         values: dict[str, CimValue] = {
             **own_values(given),
@@ -173,6 +174,10 @@ class MediumRules:
 
     def modify(self, machine: Machine, current: CimInstance, given: CimInstance) -> None:
         changes = changes_of(given, "parent", "addressonparent")
+        wanted = current.copy()
+        for name, value in changes.items():
+            wanted[name] = value
+        _check_values(wanted)
         if "hostresource" in {name.lower() for name in changes}:
             path = host_resource(given)
             if not path:
@@ -222,3 +227,13 @@ class MediumRules:
                 machine_id=machine.machine_id,
                 result=error.code,
             ) from None
+
+
+def _check_values(medium: CimInstance) -> None:
+    """:raises Refused: 32773: values that the class page does not list, or more reserved than allowed."""
+    limit, reserved = medium.integer("IOPSLimit", 0), medium.integer("IOPSReservation", 0)
+    if limit and reserved > limit:
+        raise Refused(INVALID_PARAMETER, f"IOPSReservation {reserved} above IOPSLimit {limit}")
+    for name, allowed in (("CachingMode", (0, 2, 3, 4)), ("WriteHardeningMethod", (0, 1, 2, 3))):
+        if medium.integer(name, 0) not in allowed:
+            raise Refused(INVALID_PARAMETER, f"{name} {medium.get(name)!r}")

@@ -22,6 +22,7 @@ from hyperv_simulator.operating_system.storage.names import DISK_INTERFACE, STOR
 from hyperv_simulator.operating_system.storage.san_policy import SanPolicies
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.storage.luns import Lun
 
 DISK = "MSFT_Disk"
 CIMV2 = "root/cimv2"
@@ -78,6 +79,13 @@ class Disks:
     def seen(self) -> tuple[SeenDisk, ...]:
         """The disks that are there, by number."""
         return tuple(sorted(self._seen.values(), key=lambda disk: disk.number))
+
+    def lun(self, number: int) -> Lun | None:
+        """What is behind a disk number, for whom it is passed to."""
+        for disk in self.seen:
+            if disk.number == number:
+                return Lun(self.unique_id(disk.config), disk.config.size_gb * _GIB)
+        return None
 
     def refresh(self) -> None:
         """Looks what is there now: disks come and go, and paths become one disk or several."""
