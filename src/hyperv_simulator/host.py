@@ -224,7 +224,8 @@ class SimulatedHost:
         )
         inside.system.power.listener = lambda action: self._go_down(action, _GRACE_S)
         if config.samba:
-            self._samba = SambaServer(config, self.folder, inside.disks.folder, inside.pipes)
+            shares = inside.surroundings.shares
+            self._samba = SambaServer(config, self.folder, inside.disks.folder, inside.pipes, shares)
             self._serve_files(self._samba)
         self._listen(inside)
 
@@ -238,6 +239,8 @@ class SimulatedHost:
     def _listen(self, inside: Inside) -> None:
         config = self.config
         self._events = EventSource(inside.repository)
+        if inside.cluster is not None:
+            inside.cluster.member.on_event = self._events.raise_event
         self._service = service = WsManService(
             HostIdentity(
                 config.name,

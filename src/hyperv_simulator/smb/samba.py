@@ -19,6 +19,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from hyperv_simulator import children
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.operating_system.smb.shares import Shares
 from hyperv_simulator.smb import run_folders
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.paths import HostFolder
@@ -111,13 +113,24 @@ class SambaServer:
     :param state_folder: the host's; smbd's log goes there.
     :param folder: the host's volumes.
     :param pipes: its named pipes.
+    :param shares: what it shares besides the administrative shares; changes are served at once.
     """
 
-    def __init__(self, config: HostConfig, state_folder: Path, folder: HostFolder, pipes: PipeServer) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        state_folder: Path,
+        folder: HostFolder,
+        pipes: PipeServer,
+        shares: Shares | None = None,
+    ) -> None:
         self._config = config
         self._log = state_folder / "smbd.log"
         self._folder = folder
         self._pipes = pipes
+        self._shares = shares
+        if shares is not None:
+            shares.changed.append(self._reload)
         self._run: Path | None = None
         self._smbd: subprocess.Popen[bytes] | None = None
 
@@ -165,7 +178,7 @@ class SambaServer:
 
     def _write_configuration(self, run: Path) -> Path:
         for name in ("private", "lock", "state", "cache", "pid"):
-            (run / name).mkdir(mode=0o700)
+            (run / name).mkdir(mode=0o700, exist_ok=True)
         (run / "usermap").write_text(f'!root = "{self._config.username}"\n')
         text = _CONFIG.format(
             name=self._config.name.upper(),
@@ -177,6 +190,7 @@ class SambaServer:
         )
         shares = {f"{drive}$": f"{drive}:\\" for drive in self._folder.drives}
         shares["ADMIN$"] = r"C:\Windows"
+        shares |= self._shares.served() if self._shares is not None else {}
         for share, path in shares.items():
             local, free = self._folder.to_local(path), self._write_free_space_script(run, path[0])
             text += _SHARE.format(share=share, path=local, account="root", free=free)
@@ -195,6 +209,12 @@ class SambaServer:
         )
         script.chmod(0o700)
         return script
+
+    def _reload(self) -> None:
+        """smbd reads its configuration again when it is told to."""
+        if self._smbd is not None and self._run is not None:
+            self._write_configuration(self._run)
+            os.killpg(self._smbd.pid, signal.SIGHUP)
 
     def _add_account(self, configuration: Path) -> None:
         password = self._config.password.encode()

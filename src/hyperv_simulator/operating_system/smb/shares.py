@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from compute_hyperv.cim.values import CimInstance, CimValue
@@ -101,9 +100,9 @@ class Shares:
     def all(self) -> tuple[Share, ...]:
         return tuple(self._shares.values())
 
-    def folders(self) -> Mapping[str, Path]:
-        """What the SMB server serves besides the administrative shares: local folder by name."""
-        return {share.name: self._folder.to_local(share.path) for share in self.all if not share.special}
+    def served(self) -> dict[str, str]:
+        """What the SMB server serves besides the administrative shares: the path by the share's name."""
+        return {share.name: share.path for share in self.all if not share.special}
 
     def find(self, name: str) -> Share | None:
         return self._shares.get(name.lower())
