@@ -166,8 +166,11 @@ class Machines:
             self._remove_configuration(before)
         self._host.repository.change(settings, folders)
 
-    def destroy(self, machine: Machine) -> None:
-        """Takes a machine away with its settings and configuration files; its disks stay (hyperv-ops 1)."""
+    def destroy(self, machine: Machine, *, keeps_configuration: bool = False) -> None:
+        """Takes a machine away with its settings and configuration files; its disks stay (hyperv-ops 1).
+
+        :param keeps_configuration: the file is another host's now.
+        """
         machine.leave()
         repository = self._host.repository
         system = repository.find(CimReference(VSSD, {"InstanceID": ids.settings_id(machine.machine_id)}))
@@ -178,7 +181,8 @@ class Machines:
         with self._lock:
             self._machines.pop(machine.machine_id.lower(), None)
         self._host.guests.forget(machine.machine_id)
-        if system is not None and not machine.is_planned:  # a planned machine's file is what it was imported from
+        # A planned machine's file is what it was imported from.
+        if system is not None and not machine.is_planned and not keeps_configuration:
             self._remove_configuration(system)
         for extension in ("state", "png"):
             (self._host.state_folder / "saved" / f"{machine.machine_id}.{extension}").unlink(missing_ok=True)

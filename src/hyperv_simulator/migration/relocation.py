@@ -2,7 +2,8 @@ r"""Which of a machine's files go where when its storage moves.
 
 The client names new files for the machine's disks. What its checkpoints have in the same drive goes to the same folder
 (as Hyper-V moves checkpoints along); any other parent stays where it is, and has to be at the same place on another
-host. An empty name lets the pool choose: the host's folder for disks.
+host. An empty name lets the pool choose: the host's folder for disks. On the way to another host, disks that nobody
+names keep their paths, and are copied unless the other host has the file (assumption).
 """
 
 from __future__ import annotations
@@ -70,12 +71,16 @@ def plan(
         checkpointed.setdefault(ids.tail_of(disk.text("InstanceID")), []).append(file_of(disk))
     moves: dict[str, str] = {}
     links: dict[tuple[str, str], None] = {}
-    for given in hard_disks(resources):
-        current = own.get(given.text("InstanceID", "").lower())
-        if current is None:
-            raise Refused(INVALID_PARAMETER, f"no disk {given.get('InstanceID')!r}")
+    named = {given.text("InstanceID", "").lower(): given for given in hard_disks(resources)}
+    for stranger in named.keys() - own.keys():
+        raise Refused(INVALID_PARAMETER, f"no disk {stranger!r}")
+    for disk_id, current in own.items():
         path = file_of(current)
-        wanted = file_of(given) or _chosen(path, target)
+        wanted = path
+        if disk_id in named:
+            wanted = file_of(named[disk_id]) or _chosen(path, target)
+        elif not everything or target.disks.folder.exists(path):
+            continue
         if not everything and wanted.lower() == path.lower():
             continue
         moves[path] = wanted

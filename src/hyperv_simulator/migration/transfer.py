@@ -98,7 +98,7 @@ class Transfer:
             if isinstance(error, DiskError | GuestError):
                 raise self._failed_here(error) from None
             raise
-        self._leave(files)
+        self._leave(planned, files)
 
     # At the destination
 
@@ -238,17 +238,26 @@ class Transfer:
 
     # The last step
 
-    def _leave(self, files: Relocation) -> None:
+    def _leave(self, arrived: Machine, files: Relocation) -> None:
         """The machine is at the destination: its checkpoints follow, and what it was here goes."""
         source, machine = self._source, self._machine
         for definition in checkpoint_definitions(source, machine):
             self._send_checkpoint(definition, files)
-        source.machines.destroy(machine)
+        source.machines.destroy(machine, keeps_configuration=self._is_shared(arrived))
         if self._request.keeps_source_disks:
             return
         for path in files.moves:
             with contextlib.suppress(DiskError):  # somebody else has it: it stays
                 source.disks.remove(path)
+
+    def _is_shared(self, arrived: Machine) -> bool:
+        """The configuration is on storage that both hosts have: it is the same file at both."""
+        try:
+            here = self._source.machines.configuration_file(self._machine)
+            there = self._destination.machines.configuration_file(arrived)
+            return here.exists() and there.exists() and here.samefile(there)
+        except DiskError:
+            return False
 
     def _send_checkpoint(self, definition: Definition, files: Relocation) -> None:
         here, there = self._source, self._destination

@@ -219,6 +219,32 @@ def test_disks_stay_where_a_client_wants_copies(source: Client, destination: Cli
     assert files(source) == files(destination) == ["root.vhdx"]
 
 
+def test_disks_that_nobody_names_keep_their_paths(source: Client, destination: Client, equipped: CimReference) -> None:
+    move(source, equipped, BOTH)
+    assert files(source) == []
+    (disk,) = destination.settings(equipped, DISKS)
+    assert disk.get("HostResource") == [r"C:\root.vhdx"]
+    destination.change_state(equipped, RUNNING)
+
+
+def test_storage_that_both_hosts_have_stays(source: Client, destination: Client, equipped: CimReference) -> None:
+    """As below a cluster: one folder, seen by both."""
+    here, there = (client.inside.disks.folder.root / "C" for client in (source, destination))
+    (here / "Shared").mkdir()
+    system = settings_text("Msvm_VirtualSystemSettingData", ConfigurationDataRoot="C:\\Shared")
+    parameters = {**request(source, equipped, STORAGE, "", r"C:\Shared\root.vhdx"), "NewSystemSettingData": system}
+    source.do(service(source), "MigrateVirtualSystemToHost", **parameters)
+    (there / "Shared" / "Virtual Machines").mkdir(parents=True)
+    name = f"Virtual Machines/{equipped.key('Name')}.vmcx"
+    for file in ("root.vhdx", name):
+        (there / "Shared" / file).hardlink_to(here / "Shared" / file)
+    source.change_state(equipped, RUNNING)
+    move(source, equipped, MACHINE)
+    assert destination.state(equipped) == RUNNING
+    assert (here / "Shared" / name).exists()
+    assert (there / "Shared" / "root.vhdx").samefile(here / "Shared" / "root.vhdx")
+
+
 def test_checkpoints_move_along(source: Client, destination: Client, equipped: CimReference) -> None:
     outputs = source.do(
         source.service_reference("Msvm_VirtualSystemSnapshotService"),
