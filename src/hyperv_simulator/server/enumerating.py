@@ -7,6 +7,7 @@ MaxElements, one item).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from compute_hyperv.cim import scalars
@@ -16,6 +17,7 @@ from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.schema import CimType, catalogue
 from compute_hyperv.cim.soap import association_filter, names, uris
 from compute_hyperv.cim.soap.association_filter import AssociationFilter
+from compute_hyperv.cim.soap.references import NAMESPACE_SELECTOR
 from compute_hyperv.cim.soap.requests import Enumerate, EnumerationMode, Pull, Release
 from compute_hyperv.cim.soap.responses import (
     EncodedItem,
@@ -53,16 +55,25 @@ class Enumerating:
         return self._enumerations.opened_by(user)
 
     def enumerate(
-        self, request: Enumerate, selectors: Mapping[str, KeyValue], limit: int, user: str
+        self,
+        request: Enumerate,
+        selectors: Mapping[str, KeyValue],
+        limit: int,
+        user: str,
+        *,
+        in_dmtf_form: bool = False,
     ) -> EnumerateResponse:
         """Finds everything now; what does not go out at once waits for Pull.
 
         :param selectors: of the request's header, where an Enumerate may have none but ``__cimnamespace``.
         :param limit: the largest answer, bytes.
+        :param in_dmtf_form: the request has a DMTF URI: references say their namespace then (MS-WSMV note 45).
         """
         if any(name.lower() != "__cimnamespace" for name in selectors):
             raise wire_faults.class_with_wql() if request.filter else wire_faults.enumerate_with_keys()
         items = self._find(request)
+        if in_dmtf_form:
+            items = [_with_namespace(item) for item in items]
         label = self.class_asked_for(request)
         if not request.optimize:
             return EnumerateResponse((), self._enumerations.open(items, label, user), optimized=False)
@@ -182,6 +193,17 @@ class Enumerating:
         if request.mode is EnumerationMode.OBJECT_AND_REFERENCE:
             return [ObjectAndReference(instance, self._service.reference_of(instance)) for instance in found]
         return list(found)
+
+
+def _with_namespace(item: Item) -> Item:
+    """An item whose reference has the selector ``__cimnamespace``."""
+    if isinstance(item, ObjectAndReference):
+        return replace(item, reference=_named(item.reference))
+    return _named(item) if isinstance(item, CimReference) else item
+
+
+def _named(reference: CimReference) -> CimReference:
+    return replace(reference, keys={**reference.keys, NAMESPACE_SELECTOR: reference.namespace})
 
 
 def _navigation(start: CimReference, wanted: AssociationFilter) -> str:

@@ -47,11 +47,11 @@ def enumerate_with_keys() -> SoapFault:
 
 
 def other_namespace_selected() -> SoapFault:
-    """``__cimnamespace`` contradicts the resource URI (MS-WSMV notes 45, 46). The subcode is an assumption."""
+    """``__cimnamespace`` contradicts the resource URI (MS-WSMV notes 45 and 46, which names the subcode)."""
     return _built(
         "ERROR_WSMAN_DIFFERENT_CIM_SELECTOR",
-        "w:InvalidSelectors",
-        "InvalidValue",
+        "w:InternalError",
+        "",
         "The resource URI and __cimnamespace selector attempted to use different namespaces.",
     )
 

@@ -11,6 +11,7 @@ both (wsman-cim 1); which of them Windows chooses for which fault is an assumpti
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -248,7 +249,7 @@ class WsManService:
         for each in rules:
             if each is rule or each.effect in GOES_ON:
                 self._befall(each)
-        limit_s = self._time_limit_s(header)
+        limit_s = self._time_limit_s(header, request)
         if delay_s and self._pause(min(delay_s, limit_s)):
             raise Disconnect
         if rule is not None and rule.effect != "drop-after":
@@ -261,9 +262,10 @@ class WsManService:
             return "timed out", self._fault(wire_faults.timed_out(), header.message_id)
         return outcome, answer
 
-    def _time_limit_s(self, header: RequestHeader) -> float:
-        """OperationTimeout; MaxTimeoutms where it is missing or longer (MS-WSMV 3.1.4.1.6)."""
-        return min(header.operation_timeout_s or self._quotas.max_timeout_s, self._quotas.max_timeout_s)
+    def _time_limit_s(self, header: RequestHeader, request: Request | OtherRequest) -> float:
+        """OperationTimeout; MaxTimeoutms where it is missing or longer (MS-WSMV 3.1.4.1.6), but for Pull (2.2.4.10)."""
+        longest_s = math.inf if isinstance(request, Pull) else self._quotas.max_timeout_s
+        return min(header.operation_timeout_s or self._quotas.max_timeout_s, longest_s)
 
     def _instead(self, rule: FaultRule, header: RequestHeader) -> tuple[str, SoapAnswer]:
         """What a rule makes of a request that is not to be processed."""
@@ -365,7 +367,8 @@ class WsManService:
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
                 self._open.check(user)
-                return self._enumerating.enumerate(request, header.selectors, limit, user)
+                in_dmtf_form = header.resource_uri.lower().startswith(uris.DMTF)
+                return self._enumerating.enumerate(request, header.selectors, limit, user, in_dmtf_form=in_dmtf_form)
             case Pull():
                 events = self._eventing.pull(request, user, header.operation_timeout_s, packer(limit))
                 return events or self._enumerating.pull(request, limit, user)

@@ -97,6 +97,15 @@ class TestEnumerate:
         assert item.tag == f"{{{NS['w']}}}Item"
         assert [local_name(child) for child in item] == ["Msvm_ComputerSystem", "EndpointReference"]
 
+    @pytest.mark.parametrize("mode", ["EnumerateEPR", "EnumerateObjectAndEPR"])
+    def test_references_say_their_namespace_where_the_dmtf_uri_was_asked(self, raw: RawClient, mode: str) -> None:
+        """MS-WSMV note 45; not for WMI's own URIs (above)."""
+        uri = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ComputerSystem"
+        content = f"<w:OptimizeEnumeration/><w:EnumerationMode>{mode}</w:EnumerationMode>"
+        (item,) = raw.enumerate(uri, content, __cimnamespace="root/virtualization/v2").items
+        selectors = {each.get("Name"): each.text for each in item.iterfind(".//w:Selector", NS)}
+        assert selectors["__cimnamespace"] == "root/virtualization/v2"
+
     def test_references_need_no_keys_among_what_is_selected(self, raw: RawClient) -> None:
         mode = "<w:OptimizeEnumeration/><w:EnumerationMode>EnumerateEPR</w:EnumerationMode>"
         (item,) = raw.query("select\n ElementName  From Msvm_ComputerSystem where Name = 'HV1'", mode).items

@@ -125,6 +125,15 @@ def test_an_operation_takes_no_longer_than_max_timeout(tmp_path: Path, asked: st
         assert answer.fault == ("w:TimedOut", None, "2150858793")
 
 
+def test_max_timeout_is_not_for_pull(tmp_path: Path) -> None:
+    """MS-WSMV 2.2.4.10: a Pull may take as long as its client allows."""
+    with limited(tmp_path, max_timeout_ms=500) as (wire, raw):
+        context = raw.query(ALL).context
+        wire.faults.add(FaultRule("delay", action="pull", delay_ms=800))
+        answer = raw.pull(context, headers="<w:OperationTimeout>PT60.000S</w:OperationTimeout>")
+        assert len(answer.items) == 1
+
+
 def test_a_request_that_comes_in_too_slowly_is_cut_off(tmp_path: Path) -> None:
     """MaxPacketRetrievalTimeSeconds, MS-WSMV 2.2.4.36: counted from the header on, whatever trickles in meanwhile."""
     with (
