@@ -23,6 +23,8 @@ from hyperv_simulator.windows import RELEASES
 
 _CIMV2, _V2, _NET = "root/cimv2", "root/virtualization/v2", "root/standardcimv2"
 _MIB, _GIB = 1024**2, 1024**3
+# Numbers that hosts.toml checks against each other: processors with two kinds of cores do not fit.
+_TOGETHER = ("sockets", "cores", "threads", "numa_nodes")
 _IPV4 = 2
 
 
@@ -176,22 +178,31 @@ def _services(recording: Recording) -> Iterator[dict[str, Any]]:
 
 
 def _allowed(values: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What of this hosts.toml takes, and what is wrong with the rest."""
+    """What of this hosts.toml takes, and what is wrong with the rest.
+
+    :raises RecordingError: nothing more can be left out.
+    """
     left_out: list[str] = []
     while True:
         reader = Reader()
         if reader.table(HostConfig, values, ("host", 0)) is not None:
             return values, tuple(left_out)
-        for problem in reader.problems:
-            left_out.append(problem.text)
-            key = problem.path[2] if len(problem.path) > 2 else None
-            if not isinstance(key, str):
-                raise RecordingError(f"the recorded host can't be described: {problem.text}")
-            entries = values.get(key)
-            if len(problem.path) > 3 and isinstance(entries, list):
-                values = {**values, key: [each for number, each in enumerate(entries) if number != problem.path[3]]}
-                break  # the numbers of the others have changed
-            values = {name: value for name, value in values.items() if name != key}
+        problem = reader.problems[0]
+        fewer = _without(values, problem.path[2:])
+        if fewer == values:
+            raise RecordingError(f"the recorded host can't be described: {problem.text}")
+        left_out.append(problem.text)
+        values = fewer
+
+
+def _without(values: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """The keys without the one at the path: one entry of an array, a key, or those that belong together."""
+    match path:
+        case (str(key), int(entry), *_):
+            return {**values, key: [each for number, each in enumerate(values[key]) if number != entry]}
+        case (str(key), *_) if key not in _TOGETHER:
+            return {name: value for name, value in values.items() if name != key}
+    return {name: value for name, value in values.items() if name not in _TOGETHER}
 
 
 def _table(header: str, name: str, values: Mapping[str, Any]) -> Iterator[str]:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.errors import AccessDenied, Unreachable
 from compute_hyperv.cim.session import CimSession
+from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.cim.wql import select
 from hyperv_simulator.cli import main
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.control.client import Control, ControlError
 from hyperv_simulator.control.socket_path import NAME
+from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.host import SimulatedHost
 from hyperv_simulator.simulator import Simulator
 from tests.simulated import endpoint_of, free_address
@@ -160,6 +163,20 @@ def test_the_command_adds_lists_and_takes_away(
     assert main(["faults", "remove", str(added["number"]), *where]) == 0
     assert main(["faults", "remove", str(added["number"]), *where]) == 2
     assert "there is no fault rule" in capsys.readouterr().err
+
+
+def test_a_slow_job_runs_while_the_client_waits_and_holds_up_no_end(tmp_path: Path) -> None:
+    slow = FaultRule("slow-job", method="DestroySystem", delay_ms=600_000)
+    described = HostConfig(address=free_address(), samba=False, fault=(slow,))
+    with SimulatedHost(described, tmp_path) as host:
+        session = CimSession(endpoint_of(host))
+        (service,) = session.query_references(select("Msvm_VirtualSystemManagementService"))
+        settings = instance_to_text(CimInstance("Msvm_VirtualSystemSettingData", {"ElementName": "vm1"}))
+        machine = session.invoke(service, "DefineSystem", {"SystemSettings": settings}).reference("ResultingSystem")
+        job = session.invoke(service, "DestroySystem", {"AffectedSystem": machine}).reference("Job")
+        assert job is not None
+        assert session.get(job)["JobState"] in (2, 4)  # new, running
+        session.close()
 
 
 def test_the_socket_is_gone_with_the_simulator(tmp_path: Path) -> None:

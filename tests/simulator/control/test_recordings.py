@@ -17,7 +17,7 @@ from hyperv_simulator.config import file as config
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.config.network import NicConfig, SwitchConfig
 from hyperv_simulator.host import SimulatedHost
-from hyperv_simulator.recordings import dump, recording
+from hyperv_simulator.recordings import describe, dump, recording
 from hyperv_simulator.recordings.recording import Recording
 from tests.simulated import endpoint_of, free_address
 
@@ -25,10 +25,10 @@ V2, CIMV2, NET = NAMESPACES = ("root/virtualization/v2", "root/cimv2", "root/sta
 
 # What is another time, another place or another run.
 VOLATILE = {
-    "address", "creationdate", "creationtime", "elapsedtime", "freephysicalmemory", "freespace", "freespaceinpagingfiles",
-    "freevirtualmemory", "ipaddress", "ipv4address", "installdate", "lastbootuptime", "localdatetime",
-    "numberofprocesses", "ontimeinmilliseconds", "processid", "sizeremaining", "systemuptime",
-    "timeoflastconfigurationchange", "timeoflaststatechange",
+    "address", "creationdate", "creationtime", "elapsedtime", "freephysicalmemory", "freespace",
+    "freespaceinpagingfiles", "freevirtualmemory", "installdate", "ipaddress", "ipv4address",
+    "lastbootuptime", "localdatetime", "numberofprocesses", "ontimeinmilliseconds", "processid",
+    "sizeremaining", "systemuptime", "timeoflastconfigurationchange", "timeoflaststatechange",
 }  # fmt: skip
 
 
@@ -129,6 +129,43 @@ def test_a_host_made_of_a_recording_answers_as_the_recorded_one(
         and stable(first.instances.get(name, ())) != stable(again.instances.get(name, ()))
     ]
     assert different == []
+
+
+def with_values(taken: Recording, class_name: str, values: dict[str, object]) -> Recording:
+    """The recording with other values on the first instance of a class of root/cimv2."""
+    cimv2 = taken.namespaces[CIMV2]
+    first, *others = cimv2.instances[class_name]
+    changed = CimInstance(class_name, {**dict(first.items()), **values}, CIMV2)
+    instances = {**cimv2.instances, class_name: (changed, *others)}
+    return dataclasses.replace(
+        taken, namespaces={**taken.namespaces, CIMV2: dataclasses.replace(cimv2, instances=instances)}
+    )
+
+
+def test_what_hosts_toml_does_not_allow_is_left_out_and_said(taken: Recording) -> None:
+    """Six cores with ten threads: a processor of two kinds of cores."""
+    hybrid = with_values(taken, "Win32_Processor", {"NumberOfCores": 4, "NumberOfLogicalProcessors": 6})
+    values, left_out = describe.host_values(hybrid)
+    assert "cores" not in values
+    assert values["memory_mb"] == 16384
+    assert left_out == ("host FIRST: threads is 10; write a multiple of cores, which is 6",)
+
+
+@pytest.mark.parametrize(
+    ("build", "sku", "version", "edition"),
+    [
+        ("9600", 7, "2012r2", "standard"),
+        ("17784", 8, "2019", "datacenter"),
+        ("25398", 407, "2022", "azure"),
+        ("26100", 8, "2025", "datacenter"),
+    ],
+)
+def test_the_release_is_the_newest_that_is_not_newer(
+    taken: Recording, build: str, sku: int, version: str, edition: str
+) -> None:
+    other = with_values(taken, "Win32_OperatingSystem", {"BuildNumber": build, "OperatingSystemSKU": sku})
+    values, _ = describe.host_values(other)
+    assert (values["version"], values["edition"]) == (version, edition)
 
 
 def test_its_machines_live(imported: SimulatedHost) -> None:
