@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from hyperv_simulator.associations.collections import CollectionAssociations
 from hyperv_simulator.associations.metrics import MetricAssociations
 from hyperv_simulator.associations.resource_pools import ResourcePoolAssociations
 from hyperv_simulator.associations.security import SecurityAssociations
@@ -16,7 +17,9 @@ from hyperv_simulator.associations.services import ServiceAssociations
 from hyperv_simulator.associations.walks import Walks
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances import service_data
+from hyperv_simulator.instances.collections import Collections
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.instances.reference_points import ReferencePoints
 from hyperv_simulator.instances.resource_pools import ResourcePools
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
@@ -38,11 +41,20 @@ from hyperv_simulator.pci.gpus import Gpus
 from hyperv_simulator.pci.plug_and_play import PlugAndPlay
 from hyperv_simulator.providers.assignable_device_service import AssignableDeviceProvider
 from hyperv_simulator.providers.base import Provider
+from hyperv_simulator.providers.collection_services import (
+    CollectionManagementProvider,
+    CollectionReferencePointProvider,
+    CollectionSnapshotProvider,
+)
 from hyperv_simulator.providers.metric_service import MetricProvider
 from hyperv_simulator.providers.replication_service import ReplicationProvider, refuse_replica_server
 from hyperv_simulator.providers.resource_pool_configuration_service import ResourcePoolConfigurationProvider
 from hyperv_simulator.providers.security_service import SecurityProvider
 from hyperv_simulator.providers.service_settings import ServiceKind, ServiceSettings
+from hyperv_simulator.providers.synthetic_3d_service import Synthetic3DProvider
+from hyperv_simulator.providers.terminal_service import TerminalProvider
+from hyperv_simulator.providers.transparent_bridging_service import TransparentBridgingProvider
+from hyperv_simulator.providers.virtual_system_reference_point_service import ReferencePointProvider
 from hyperv_simulator.repository.associations import Association
 
 
@@ -89,6 +101,8 @@ class FurtherServices:
         self._gpus = Gpus(repository, host.machines, self._devices, self._kept)
         self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
         self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self._kept)
+        self._collections = Collections(repository, host.machines, self._kept)
+        self._points = ReferencePoints(repository, host.machines, self._kept)
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:
@@ -112,6 +126,16 @@ class FurtherServices:
         )
         yield ReplicationProvider(repository, machines, jobs, self._settings(replication))
         yield ResourcePoolConfigurationProvider(repository, self._pools, jobs)
+        yield CollectionManagementProvider(repository, self._collections, self._host.host_name)
+        yield CollectionSnapshotProvider()
+        yield CollectionReferencePointProvider()
+        yield TransparentBridgingProvider()
+        yield ReferencePointProvider(repository, machines, self._points, jobs)
+        terminal = ServiceKind(
+            "Msvm_TerminalService", service_data.TERMINAL_SETTINGS, parameter="ServiceSettingData", at_once=True
+        )
+        yield TerminalProvider(machines, self._settings(terminal), self._kept)
+        yield Synthetic3DProvider(self._settings(ServiceKind("Msvm_Synthetic3DService", service_data.SYNTH3D_SETTINGS)))
         yield AssignableDeviceProvider(self._devices, self._assignable)
         yield self._plug_and_play
         yield self._gpus
@@ -121,6 +145,7 @@ class FurtherServices:
         yield from MetricAssociations(walks.repository, self.meters).rows()
         yield from ServiceAssociations(walks).rows()
         yield from ResourcePoolAssociations(walks, self._pools).rows()
+        yield from CollectionAssociations(walks, self._collections).rows()
         yield from self._plug_and_play.associations()
 
     def _settings(self, kind: ServiceKind) -> ServiceSettings:

@@ -12,6 +12,7 @@ from hyperv_simulator.repository.instances import Repository
 
 METRIC_SETTINGS = "Msvm_MetricServiceSettingData"
 REPLICATION_SETTINGS = "Msvm_ReplicationServiceSettingData"
+TERMINAL_SETTINGS = "Msvm_TerminalServiceSettingData"
 SYNTH3D_SETTINGS = "Msvm_Synthetic3DServiceSettingData"
 POOL_CAPABILITIES = "Microsoft:0CB7725C-9528-4CE7-8992-78E051454C0E"
 METRIC_CAPABILITIES = "Microsoft:MetricServiceCapabilities"
@@ -25,7 +26,7 @@ SETTINGS: Mapping[str, str] = {
     "Msvm_MetricService": METRIC_SETTINGS,
     "Msvm_ReplicationService": REPLICATION_SETTINGS,
     "Msvm_Synthetic3DService": SYNTH3D_SETTINGS,
-    "Msvm_TerminalService": "Msvm_TerminalServiceSettingData",
+    "Msvm_TerminalService": TERMINAL_SETTINGS,
 }
 _CREATE_TO_DELETE = [32768, 32769, 32770, 32771]
 _CONTROL, _SHOW, _GET_VALUES = 2, 4, 6

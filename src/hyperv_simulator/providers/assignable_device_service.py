@@ -13,6 +13,7 @@ from hyperv_simulator.outcomes import FAILED, FILE_NOT_FOUND, IN_USE, INVALID_PA
 from hyperv_simulator.pci.assignable import AssignableDevices
 from hyperv_simulator.pci.devices import Holder, PciDevice, PciDevices
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
+from hyperv_simulator.providers.unsupported import service_control
 
 _SETTINGS = "Msvm_AssignableDeviceDismountSettingData"
 
@@ -25,7 +26,11 @@ class AssignableDeviceProvider(Provider):
         self._assignable = assignable
 
     def methods(self) -> Mapping[str, Method]:
-        return {"DismountAssignableDevice": self._dismount, "MountAssignableDevice": self._mount}
+        return {
+            "DismountAssignableDevice": self._dismount,
+            "MountAssignableDevice": self._mount,
+            **service_control(),
+        }
 
     def _dismount(self, call: Call) -> Outputs:
         try:

@@ -11,6 +11,7 @@ from hyperv_simulator.metering.meters import Meter, Meters
 from hyperv_simulator.outcomes import INVALID_PARAMETER, NOT_SUPPORTED, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 from hyperv_simulator.providers.service_settings import ServiceSettings
+from hyperv_simulator.providers.unsupported import service_control
 from hyperv_simulator.repository.instances import Repository
 
 _ENABLE, _DISABLE, _RESET = 2, 3, 4
@@ -35,6 +36,7 @@ class MetricProvider(Provider):
             "ShowMetricsByClass": self._not_supported,
             "GetMetricValues": self._values,
             **self._settings.methods(),
+            **service_control(),
         }
 
     def _control(self, call: Call) -> Outputs:

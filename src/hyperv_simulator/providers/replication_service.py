@@ -16,6 +16,7 @@ from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.outcomes import INVALID_STATE, METHOD_NOT_SUPPORTED, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.service_settings import ServiceSettings
+from hyperv_simulator.providers.unsupported import service_control
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 
@@ -63,6 +64,7 @@ class ReplicationProvider(Provider):
             **dict.fromkeys(_CONNECT, self._cannot_connect),
             "GetSystemCertificates": lambda _call: done(EncodedCertificates=[]),
             **self._settings.methods(),
+            **service_control(),
         }
 
     def _has_no_relationship(self, call: Call) -> Outputs:

@@ -14,6 +14,7 @@ from hyperv_simulator.jobs import JobKind, Jobs
 from hyperv_simulator.machines.device_kinds import MEMORY, PROCESSOR
 from hyperv_simulator.outcomes import IN_USE, INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.providers.unsupported import service_control
 from hyperv_simulator.repository.instances import Repository
 
 _CREATING = JobKind("Creating Resource Pool", "Creating Resource Pool", 40)
@@ -35,6 +36,7 @@ class ResourcePoolConfigurationProvider(Provider):
             "DeletePool": self._delete,
             "ModifyPoolResources": self._modify_resources,
             "ModifyPoolSettings": self._modify_settings,
+            **service_control(),
         }
 
     def _create(self, call: Call) -> Outputs:

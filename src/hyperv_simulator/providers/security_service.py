@@ -23,6 +23,7 @@ from hyperv_simulator.machines.security import (
 )
 from hyperv_simulator.outcomes import FAILED, INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
+from hyperv_simulator.providers.unsupported import service_control
 from hyperv_simulator.repository.instances import Repository
 
 _MODIFYING = JobKind("Modifying Security Settings", "Modifying Virtual Machine Security Settings", 2)
@@ -46,6 +47,7 @@ class SecurityProvider(Provider):
             "GetKeyProtector": self._get_key_protector,
             "RestoreLastKnownGoodKeyProtector": self._restore_key_protector,
             "SetSecurityPolicy": self._set_policy,
+            **service_control(),
         }
 
     def _modify(self, call: Call) -> Outputs:

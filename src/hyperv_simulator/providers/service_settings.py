@@ -10,7 +10,7 @@ from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.outcomes import OperationFailed
-from hyperv_simulator.providers.base import Call, Method, Outputs, job_started
+from hyperv_simulator.providers.base import Call, Method, Outputs, done, job_started
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.repository.records import instance_of, record_of
 
@@ -24,6 +24,7 @@ class ServiceKind:
     :param parameter: of ModifyServiceSettings.
     :param tail: of the settings' id, after the host's name.
     :param check: raises Refused for values that the service does not take.
+    :param at_once: the service answers when it is done, without a job.
     """
 
     service_class: str
@@ -31,6 +32,7 @@ class ServiceKind:
     parameter: str = "SettingData"
     tail: str = ""
     check: Callable[[Mapping[str, CimValue]], None] = lambda _changes: None
+    at_once: bool = False
 
 
 MANAGEMENT = ServiceKind(
@@ -71,10 +73,13 @@ class ServiceSettings:
         changes = {name: value for name, value in given.items() if name.lower() != "instanceid" and value is not None}
         self._kind.check(changes)
 
-        def modify(_: JobControl) -> None:
+        def modify(_: JobControl | None = None) -> None:
             after = self._repository.change(self._reference, changes)
             if self._kept is not None:
                 self._kept.keep(self._kind.settings_class, record_of(after))
 
+        if self._kind.at_once:
+            modify()
+            return done()
         origin = (self._kind.service_class, call.method)
         return job_started(self._jobs.start(_MODIFYING, modify, user=call.caller.user, origin=origin))
