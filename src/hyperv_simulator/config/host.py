@@ -69,7 +69,8 @@ class HostConfig:
     :param address: IPv4 address to listen on; every 127.x.y.z answers on Linux.
     :param version: Windows Server release.
     :param edition: of Windows; ``hyperv`` is Hyper-V Server, which ends with 2019, ``azure`` begins with 2022.
-    :param domain: DNS name of the Active Directory domain that the host is a member of; empty: a workgroup.
+    :param domain: DNS name of the Active Directory domain that the host is a member of; empty: that of ``kerberos``, or
+        a workgroup.
     :param username: the local administrator.
     :param password: its password.
     :param sockets: processor packages.
@@ -181,6 +182,8 @@ class HostConfig:
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
 
     def __post_init__(self) -> None:
+        if self.kerberos.keytab and not self.domain:
+            object.__setattr__(self, "domain", self.kerberos.realm.lower())
         self._check_names()
         self._check_storage()
         self._check_cluster()

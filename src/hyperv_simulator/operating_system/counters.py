@@ -23,6 +23,7 @@ _NUMBERS = frozenset({CimType.UINT8, CimType.UINT16, CimType.UINT32, CimType.UIN
 _TICKS_PER_S = 10_000_000  # of 100 ns, in which Windows counts times
 _LOAD_PERCENT = 1
 _MIB = 1024**2
+_STANDARD = "root/standardcimv2"
 _FILETIME_EPOCH_S = 11644473600
 _BUSY = ("PercentTotalRunTime", "PercentHypervisorRunTime", "PercentProcessorTime", "PercentPrivilegedTime")
 _IDLE = ("PercentIdleTime", "PercentC1Time")
@@ -44,6 +45,8 @@ class Counters:
         self._add("PerfOS_Processor", self._processors)
         self._add("PerfOS_Memory", self._windows_memory)
         self._add("PerfOS_System", self._windows)
+        self._add("PerfDisk_LogicalDisk", lambda: self._named("Win32_LogicalDisk", "Name", CIMV2))
+        self._add("Tcpip_NetworkInterface", lambda: self._named("MSFT_NetAdapter", "InterfaceDescription", _STANDARD))
         if hypervisor:
             self._add("HvStats_HyperVHypervisorLogicalProcessor", self._logical_processors)
             self._add("HvStats_HyperVHypervisorRootVirtualProcessor", self._root_processors)
@@ -152,6 +155,12 @@ class Counters:
             "",
             {"SystemUpTime": int(time.monotonic() - self._facts.started), "Processes": 60 + 2 * len(self._running())},
         )
+
+    def _named(self, class_name: str, name: str, namespace: str) -> Iterable[Row]:
+        """A row per instance of a class; nothing is counted for it."""
+        yield "_Total", {}
+        for item in self._repository.instances(class_name, namespace):
+            yield item.text(name, ""), {}
 
     def _running(self) -> list[Machine]:
         return [machine for machine in self._machines.all() if machine.is_on]

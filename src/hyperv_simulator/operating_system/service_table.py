@@ -143,6 +143,7 @@ SERVICES: tuple[ServiceEntry, ...] = (
         r"C:\Windows\Cluster\clussvc.exe -s",
         "Disabled",
         needs=("NetFT",),
+        triggered=True,
         feature="Failover-Clustering",
     ),
     ServiceEntry(

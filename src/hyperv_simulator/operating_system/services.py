@@ -77,17 +77,18 @@ class Services:
                 self.install(ServiceEntry(name, values.get("DisplayName", name), values["PathName"]))
 
     def install(self, entry: ServiceEntry, *, may_start: bool = True) -> None:
-        """Adds a service as it is after setup, hosts.toml and what was changed since; it runs if it starts by itself."""
+        """Adds a service as it is after setup, hosts.toml and later changes; it runs where it starts by itself."""
         if self.find(entry.name) is not None or self._kept.get(entry.name, {}) is None:
             return
         self._needs[entry.name.lower()] = entry.needs
-        values = {**self._values(entry), **self._kept.get(entry.name, {})}
         described = next((item for item in self._config.service if item.name.lower() == entry.name.lower()), None)
-        mode = values["StartMode"]
-        if described is not None and described.start_mode and "StartMode" not in self._kept.get(entry.name, {}):
-            mode = values["StartMode"] = described.start_mode
-        starts = mode in ("Auto", "Boot", "System") or (entry.triggered and mode != "Disabled")
-        starts = starts or (entry.domain and bool(self._config.domain) and mode != "Disabled")
+        values = self._values(entry)
+        if entry.name == "ClusSvc" and self._config.cluster.name:
+            values["StartMode"] = "Auto"  # joining a cluster does that
+        if described is not None and described.start_mode:
+            values["StartMode"] = described.start_mode
+        values.update(self._kept.get(entry.name, {}))
+        starts = self._starts(entry, values["StartMode"])
         if described is not None and described.running is not None and self._fresh:
             starts = described.running
         values.update(self._running(entry) if starts and may_start else _stopped(_NEVER_STARTED))
@@ -95,6 +96,12 @@ class Services:
         if entry.driver:
             values = {name: value for name, value in values.items() if name not in _SERVICE_ONLY}
         self._repository.add(new_instance(self._repository.catalogue, class_name, values, CIMV2))
+
+    def _starts(self, entry: ServiceEntry, mode: CimValue) -> bool:
+        """Whether it runs when Windows has started."""
+        if mode == "Manual":
+            return entry.triggered or (entry.domain and bool(self._config.domain))
+        return mode != "Disabled"
 
     def install_feature(self, name: str) -> None:
         """The services of a feature that has just been installed."""

@@ -31,6 +31,7 @@ from hyperv_simulator.operating_system.counters import Counters
 from hyperv_simulator.operating_system.feature_table import FeatureEntry
 from hyperv_simulator.operating_system.features import Features, State
 from hyperv_simulator.operating_system.kept import KeptState
+from hyperv_simulator.operating_system.partitions import Partitions
 from hyperv_simulator.operating_system.power import OperatingSystemProvider, Power
 from hyperv_simulator.operating_system.registry import Registry
 from hyperv_simulator.operating_system.registry_provider import StdRegProvider
@@ -117,6 +118,7 @@ class OperatingSystem:
         software.populate(repository, self.facts)
         namespaces.populate(repository)
         files.populate(repository, folder, self.facts.name)
+        self._partitions = Partitions(repository, self.facts.name)
         self._folder = folder
         self._account_instances = AccountInstances(repository, self.facts, self.accounts)
         self._account_instances.populate()
@@ -124,6 +126,7 @@ class OperatingSystem:
     def associations(self) -> Iterator[Association]:
         yield from service_provider.rows(self.services)
         yield from self._account_instances.rows()
+        yield from self._partitions.rows()
 
     def providers(self) -> Iterator[Provider]:
         for namespace in ("root/default", CIMV2):

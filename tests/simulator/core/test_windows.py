@@ -370,6 +370,15 @@ class TestMachineUnderWindows:
         raw = client.query(f"select * from Win32_PerfRawData_{name}", CIMV2)[0]
         assert raw.integer("PercentTotalRunTime_Base") == raw.integer("Timestamp_Sys100NS") > 0
 
+    def test_partitions_lie_between_disks_and_volumes(self, client: Client) -> None:
+        text = "ASSOCIATORS OF {Win32_LogicalDisk.DeviceID='C:'} WHERE AssocClass=Win32_LogicalDiskToPartition"
+        (partition,) = client.query(text, CIMV2)
+        assert partition.get("DeviceID") == "Disk #0, Partition #1"
+        text = f"ASSOCIATORS OF {{Win32_DiskPartition.DeviceID='{partition.get('DeviceID')}'}}"
+        found = {item.class_name: item for item in client.query(text, CIMV2)}
+        assert found["Win32_DiskDrive"].get("Index") == 0
+        assert found["Win32_LogicalDisk"].get("DeviceID") == "C:"
+
     def test_a_running_machine_has_a_worker_process(self, client: Client, machine: CimReference) -> None:
         client.change_state(machine, 2)
         (worker,) = client.query("select * from Win32_Process where Name = 'vmwp.exe'", CIMV2)
