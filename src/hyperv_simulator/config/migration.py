@@ -12,8 +12,8 @@ class MigrationConfig:
     """What the host's migration service starts with, and what of the host decides whether machines can come and go.
 
     :param enabled: Enable-VMMigration was called; off on a fresh host.
-    :param authentication: of the host's own connections to other hosts. CredSSP needs somebody who is logged on at
-        the source, so for a request that came over the network it fails, as on Windows.
+    :param authentication: of the host's own connections to other hosts. CredSSP needs the password of whoever asks,
+        which the host has only of clients that came with CredSSP themselves.
     :param delegates_to: hosts for which Active Directory lets this one delegate to "Microsoft Virtual System Migration
         Service" and cifs; ``*`` is all. Needed for Kerberos.
     :param networks: subnets for migration, ``10.0.0.0/8`` say; without any, every network.

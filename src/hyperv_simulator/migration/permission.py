@@ -80,7 +80,8 @@ def find_destination(
     if request.addresses and not set(request.addresses) & set(listening):
         raise no_connection(_NO_ANSWER)
     kind = service_settings(source).integer("AuthenticationType", 0)
-    if kind != _KERBEROS or not _may_delegate(source, destination):
+    may_go_on = _may_delegate(source, destination) if kind == _KERBEROS else request.has_credentials
+    if not may_go_on or not _share_a_domain(source, destination):
         raise no_connection(_NO_CREDENTIALS, _DELEGATION)
     if service_settings(destination).integer("AuthenticationType", 0) != kind:
         raise no_connection(_LOGON_FAILED)
@@ -105,9 +106,11 @@ def check_processors(machine: Machine, source: MigrationHost, destination: Migra
     )
 
 
+def _share_a_domain(source: MigrationHost, destination: MigrationHost) -> bool:
+    return bool(source.config.domain) and source.config.domain.lower() == destination.config.domain.lower()
+
+
 def _may_delegate(source: MigrationHost, destination: MigrationHost) -> bool:
-    """Kerberos: one domain, and its directory lets the source delegate to the destination."""
-    if not source.config.domain or source.config.domain.lower() != destination.config.domain.lower():
-        return False
+    """Kerberos: the directory lets the source delegate to the destination."""
     allowed = {name.lower().partition(".")[0] for name in source.config.migration.delegates_to}
     return "*" in allowed or destination.config.name.lower() in allowed

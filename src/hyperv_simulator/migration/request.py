@@ -61,6 +61,7 @@ class MigrationRequest:
     :param addresses: where the destination listens; empty: anywhere.
     :param keeps_source_disks: the source's disks stay as copies.
     :param overwrites: files that are in the way are replaced.
+    :param has_credentials: the source can go on to the destination as whoever asks (CredSSP).
     """
 
     kind: MigrationType
@@ -71,6 +72,7 @@ class MigrationRequest:
     addresses: tuple[str, ...] = ()
     keeps_source_disks: bool = False
     overwrites: bool = False
+    has_credentials: bool = False
 
     @property
     def moves_storage(self) -> bool:
@@ -105,6 +107,7 @@ def read(call: Call) -> MigrationRequest:
         addresses=tuple(given.texts("DestinationIPAddressList")),
         keeps_source_disks=given.boolean("RetainVhdCopiesOnSource", False) or given.boolean("AvoidRemovingVHDs", False),
         overwrites=given.boolean("AllowOverwriteExistingFile", False),
+        has_credentials=call.caller.has_credentials,
     )
     if not request.is_local and not destination:
         raise Refused(INVALID_PARAMETER, "no DestinationHost")

@@ -20,9 +20,13 @@ from hyperv_simulator.repository.catalogue import HostCatalogue
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: ``DOMAIN\\user`` or ``user``."""
+    """Who asks: ``DOMAIN\\user`` or ``user``.
+
+    :param has_credentials: the host has the user's password and can go on to other hosts as the user (CredSSP).
+    """
 
     user: str
+    has_credentials: bool = False
 
 
 Outputs: TypeAlias = Mapping[str, CimValue]

@@ -32,6 +32,12 @@ _AV_END_OF_LIST = 0
 _AV_CHANNEL_BINDINGS = 10
 
 
+class DelegatedUser(str):
+    """An account that came in with CredSSP: the host has its password, and can go on to other hosts as this user."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The request may go on.
@@ -126,6 +132,7 @@ class ConnectionAuthentication:
         )
         self._context: spnego.ContextProxy | None = None
         self._user: str | None = None
+        self._by_credssp = False
 
     @property
     def context(self) -> spnego.ContextProxy | None:
@@ -200,15 +207,17 @@ class ConnectionAuthentication:
             self._user = self._kerberos.user_of(context)
         else:
             account = self._accounts.find(context.client_principal or "")
-            self._user = account.username if account is not None else None
+            named = DelegatedUser if self._by_credssp else str
+            self._user = named(account.username) if account is not None else None
         return Accepted(self._user, headers) if self._user is not None else self._refuse()
 
     def _begin(self, scheme: str, credentials: str) -> None:
         """A context for the mechanism that the first token is of; none where the host does not have it."""
         self._by_kerberos = self._kerberos is not None and speaks_kerberos(credentials)
+        self._by_credssp = not self._by_kerberos and scheme.lower() == "credssp"
         if self._by_kerberos and self._kerberos is not None:
             self._context = self._kerberos.context()
-        elif scheme.lower() == "credssp":
+        elif self._by_credssp:
             self._context = self._acceptor.credssp_context()
         else:
             self._context = None if scheme.lower() == "kerberos" else self._acceptor.context()

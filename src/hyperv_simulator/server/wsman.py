@@ -52,7 +52,7 @@ from hyperv_simulator.fault_rules import GOES_ON, Action, FaultRule, FaultRules
 from hyperv_simulator.quotas import Quotas
 from hyperv_simulator.request_log import LoggedRequest, RequestLog
 from hyperv_simulator.server import fragments, wire_faults
-from hyperv_simulator.server.auth import MUTUAL_TLS
+from hyperv_simulator.server.auth import MUTUAL_TLS, DelegatedUser
 from hyperv_simulator.server.endpoint import SoapAnswer
 from hyperv_simulator.server.enumerating import Enumerating, packer
 from hyperv_simulator.server.eventing.operations import Eventing
@@ -363,7 +363,8 @@ class WsManService:
                 self._service.delete(reference)
                 return DeleteResponse()
             case Invoke(reference, method, parameters):
-                outputs = self._service.invoke(reference, method, dict(parameters), Caller(self._full_name(user)))
+                caller = Caller(self._full_name(user), has_credentials=isinstance(user, DelegatedUser))
+                outputs = self._service.invoke(reference, method, dict(parameters), caller)
                 return InvokeResponse(reference, method, outputs)
             case Enumerate():
                 self._open.check(user)

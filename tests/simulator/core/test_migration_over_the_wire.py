@@ -22,13 +22,16 @@ MIGRATION = CimReference(
 MANAGEMENT = CimReference(
     "Msvm_VirtualSystemManagementService", {"CreationClassName": "Msvm_VirtualSystemManagementService"}
 )
-READY = MigrationConfig(enabled=True, authentication="kerberos", delegates_to=("*",))
 
 
-@pytest.fixture
-def sessions(simulate: Simulate) -> Iterator[tuple[CimSession, CimSession]]:
-    first, second = (simulate(domain="hv.test", migration=READY) for _ in range(2))
-    pair = CimSession(endpoint_of(first)), CimSession(endpoint_of(second))
+@pytest.fixture(params=["kerberos", "credssp"])
+def sessions(simulate: Simulate, request: pytest.FixtureRequest) -> Iterator[tuple[CimSession, CimSession]]:
+    """Kerberos needs the right to delegate; CredSSP brings the password along, from the client to both hosts."""
+    delegates_to = ("*",) if request.param == "kerberos" else ()
+    migration = MigrationConfig(True, request.param, delegates_to)
+    first, second = (simulate(domain="hv.test", migration=migration, allow_credssp=True) for _ in range(2))
+    auth = "negotiate" if request.param == "kerberos" else "credssp"
+    pair = CimSession(endpoint_of(first, auth=auth)), CimSession(endpoint_of(second, auth=auth))
     yield pair
     for session in pair:
         session.close()
