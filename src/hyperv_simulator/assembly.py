@@ -27,6 +27,7 @@ from hyperv_simulator.instances import hypervisor
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.instances.templates import Templates
 from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machines.checkpoints.automatic import AutomaticCheckpoints
 from hyperv_simulator.machines.checkpoints.merging import Merging
 from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.checkpoints.tree import CheckpointTree
@@ -129,6 +130,8 @@ class Inside:
         merging = Merging(self.repository, tree, self.disks, self.jobs)
         self.images = MountedImages(self.repository, self.disks)
         self.checkpoints = Checkpoints(self.repository, tree, self.disks, merging, folder)
+        automatic = AutomaticCheckpoints(self.checkpoints, self.jobs)
+        self.machines.before_start, self.machines.after_stop = automatic.before_start, automatic.after_stop
         self._populate()
         self.service = self._service()
         self._store = persistence.Store(self)

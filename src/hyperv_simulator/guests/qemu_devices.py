@@ -180,7 +180,7 @@ class Devices:
 
         :raises QmpError: some disks may have theirs; they go on as they are.
         """
-        for name, disk in self._disks.items():
+        for name in self._disks:
             if name not in self._open or not self._open[name].is_virtual:
                 continue
             node = {**self._store.branch(self._open[name]), "node-name": self._next_node(name)}

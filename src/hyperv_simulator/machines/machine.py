@@ -90,6 +90,9 @@ class Machine:
         self._is_claimed = False
         self._started_at = 0.0
         self._stopping_asked = False
+        # Told before the guest starts, and after it is off.
+        self.before_start: Callable[[Machine], None] = lambda _machine: None
+        self.after_stop: Callable[[Machine], None] = lambda _machine: None
 
     @property
     def reference(self) -> CimReference:
@@ -370,6 +373,8 @@ class Machine:
 
     def _start(self, restore_from: Path | None = None) -> None:
         with self.disks_lock:
+            if restore_from is None and self.state is State.OFF:
+                self.before_start(self)
             self._start_guest(restore_from)
 
     def _start_guest(self, restore_from: Path | None) -> None:
@@ -453,6 +458,7 @@ class Machine:
 
     def _settle(self, state: State) -> None:
         """Writes what a resting state looks like (real-instances 3.2)."""
+        has_ended = state is State.OFF and self.state in (State.RUNNING, State.PAUSED)
         self.state = state
         on = state in (State.RUNNING, State.PAUSED)
         guest = self._guest
@@ -469,6 +475,8 @@ class Machine:
                 "TimeOfLastStateChange": dt.datetime.now(dt.UTC),
             }
         )
+        if has_ended:
+            self.after_stop(self)
 
     def _start_failed(self, *causes: str) -> OperationFailed:
         return OperationFailed(

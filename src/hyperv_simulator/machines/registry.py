@@ -36,6 +36,8 @@ class Machines:
         self._host = host
         self._folder = folder
         self._machines: dict[str, Machine] = {}
+        self.before_start: Callable[[Machine], None] = lambda _machine: None
+        self.after_stop: Callable[[Machine], None] = lambda _machine: None
         self._lock = threading.Lock()
         host.repository.serve(PLANNED_SYSTEM)
 
@@ -101,6 +103,7 @@ class Machines:
         """Takes in a machine whose instances exist already: a fresh one, or one read from a file."""
         is_planned = computer_system.class_name == PLANNED_SYSTEM
         machine = Machine(self._host, machine_id, state, is_planned=is_planned)
+        machine.before_start, machine.after_stop = self.before_start, self.after_stop
         for instance in settings:
             self._host.repository.add(instance)
         with self._lock:

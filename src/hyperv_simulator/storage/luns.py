@@ -1,7 +1,7 @@
 r"""What is on the disks that a host passes through to machines: one sparse file per LUN.
 
-A LUN is named as Windows names the disk, ``\\.\PHYSICALDRIVE2``. Its file bears its unique id, so that hosts that see the
-same LUN find the same content; who may open it when, is for QEMU's locks and the hosts' own.
+A LUN is named as Windows names the disk, ``\\.\PHYSICALDRIVE2``. Its file bears its unique id, so that hosts that see
+the same LUN find the same content; who may open it when, is for QEMU's locks and the hosts' own.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -59,11 +60,15 @@ def on_disk(client: Client) -> list[str]:
     return sorted(path.name for path in (client.inside.disks.folder.root / "C").glob("*.*vhd*"))
 
 
-def wait_for_merge(client: Client, machine: CimReference) -> None:
-    deadline = time.monotonic() + 10
-    while client.query("select * from Msvm_ConcreteJob where JobType = 50 and JobState < 7"):
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def wait_for_merge(client: Client, machine: CimReference) -> None:
+    wait_until(lambda: not client.query("select * from Msvm_ConcreteJob where JobType = 50 and JobState < 7"))
     assert client.service.get(machine).get("OperationalStatus") == [2]
 
 
@@ -335,6 +340,26 @@ class TestDeleting:
         convert = "ConvertToReferencePoint"
         assert client.refused(client.snapshots, convert, AffectedSnapshot=plain) == 6
         assert client.refused(client.snapshots, convert, AffectedSnapshot=recovery) == 1
+
+
+class TestAutomatic:
+    def test_a_start_takes_one_and_the_end_takes_it_away(self, client: Client, machine: CimReference) -> None:
+        modify(client, machine, AutomaticSnapshotsEnabled=True)
+
+        client.change_state(machine, START)
+        (taken,) = client.query(f"select * from {VSSD} where IsAutomaticSnapshot = true")
+        assert taken.get("IsSaved") is False
+        assert len(on_disk(client)) == 2
+
+        client.change_state(machine, TURN_OFF)
+        wait_until(lambda: on_disk(client) == ["web.vhdx"])
+        assert ends(client, "Msvm_SnapshotOfVirtualSystem", machine) == []
+
+    def test_a_machine_with_checkpoints_of_its_users_gets_none(self, client: Client, machine: CimReference) -> None:
+        modify(client, machine, AutomaticSnapshotsEnabled=True)
+        take(client, machine)
+        client.change_state(machine, START)
+        assert len(ends(client, "Msvm_SnapshotOfVirtualSystem", machine)) == 1
 
 
 class TestRestart:
