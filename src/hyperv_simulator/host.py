@@ -22,6 +22,7 @@ from types import TracebackType
 
 from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.errors import StartError
 from hyperv_simulator.fault_rules import FaultRule, FaultRules
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system.clock import HostClock
@@ -39,10 +40,6 @@ from hyperv_simulator.windows import RELEASES
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 0.1  # the answer to a client who asks for a restart is on its way out
-
-
-class StartError(Exception):
-    """A host can't start on this machine; the message is one line, remedy included."""
 
 
 class SimulatedHost:

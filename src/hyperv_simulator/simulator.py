@@ -19,15 +19,10 @@ from types import TracebackType
 from hyperv_simulator.config.file import check
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.control.server import ControlServer
-from hyperv_simulator.host import SimulatedHost, StartError
+from hyperv_simulator.errors import StartError
+from hyperv_simulator.host import SimulatedHost
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.server.tls import Authority
-
-
-def default_state_folder() -> Path:
-    """Where state is kept if nobody says otherwise (XDG base directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "hyperv-simulator"
 
 
 class Simulator:

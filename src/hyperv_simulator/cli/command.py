@@ -10,7 +10,7 @@ from compute_hyperv.cim.errors import CimError
 from hyperv_simulator.cli import control, describe, image, recording, run
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.control.client import ControlError
-from hyperv_simulator.host import StartError
+from hyperv_simulator.errors import StartError
 from hyperv_simulator.recordings.errors import RecordingError
 
 _EXIT_WRONG, _EXIT_INTERRUPTED = 2, 130

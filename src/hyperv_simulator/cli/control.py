@@ -13,7 +13,7 @@ from hyperv_simulator.cli.options import Commands, add_state
 from hyperv_simulator.config import keys
 from hyperv_simulator.control.client import Control
 from hyperv_simulator.fault_rules import FaultRule
-from hyperv_simulator.simulator import default_state_folder
+from hyperv_simulator.state_folder import default_state_folder
 
 _FAULTS_EPILOG = """\
 examples:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from hyperv_simulator.cli.options import Commands
-from hyperv_simulator.host import StartError
+from hyperv_simulator.errors import StartError
 
 
 def add_to(commands: Commands) -> None:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compute_hyperv.cim.endpoint import AUTHENTICATIONS, Endpoint
-from compute_hyperv.cim.session import CimSession
 from hyperv_simulator.cli.options import Commands
-from hyperv_simulator.recordings import describe, dump, recording
 from hyperv_simulator.recordings.errors import RecordingError
 
 _DUMP_EPILOG = """\
@@ -77,6 +75,9 @@ def add_to(commands: Commands) -> None:
 
 
 def _dump(options: argparse.Namespace) -> int:
+    from compute_hyperv.cim.session import CimSession  # the other commands need not wait for its libraries
+    from hyperv_simulator.recordings import dump
+
     session = CimSession(_endpoint(options))
     try:
         read = dump.read_host(session, options.namespace or dump.NAMESPACES, lambda line: print(line, flush=True))
@@ -113,6 +114,8 @@ def _password(options: argparse.Namespace) -> str:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from hyperv_simulator.recordings import describe, recording
+
     values, left_out = describe.host_values(recording.read(options.recording), name=options.name)
     settings: dict[str, Any] = {**values, "recording": str(options.recording.resolve())}
     if options.address:

@@ -13,7 +13,7 @@ from types import FrameType
 from hyperv_simulator.cli.options import Commands, add_state
 from hyperv_simulator.config import file as config
 from hyperv_simulator.config.host import HostConfig
-from hyperv_simulator.simulator import Simulator, default_state_folder
+from hyperv_simulator.state_folder import default_state_folder
 
 _EPILOG = """\
 "hyperv-simulator keys" prints every key that hosts.toml may have, with its default and its meaning.
@@ -45,6 +45,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from hyperv_simulator.simulator import Simulator  # the other commands need not wait for all of this
+
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stdout
     )

@@ -16,7 +16,8 @@ from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.wql import select
 from hyperv_simulator.config.domain import KerberosConfig
 from hyperv_simulator.config.host import HostConfig
-from hyperv_simulator.host import SimulatedHost, StartError
+from hyperv_simulator.errors import StartError
+from hyperv_simulator.host import SimulatedHost
 from tests.simulated import endpoint_of, free_address, simulating
 from tests.simulator.wire import kdc
 
