@@ -31,7 +31,7 @@ from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRule
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
 from hyperv_simulator.machines.security import SecurityDevices
 from hyperv_simulator.metering import definitions
-from hyperv_simulator.metering.measurements import Measurements, seconds_of_process
+from hyperv_simulator.metering.measurements import Measurements, no_seconds, seconds_of_process
 from hyperv_simulator.metering.meters import Meters
 from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ
 from hyperv_simulator.operating_system.kept import KeptState
@@ -92,8 +92,9 @@ class FurtherServices:
         repository = host.repository
         service_data.populate(repository, host.host_name)
         definitions.populate(repository)
-        measured = {"processor_seconds": seconds_of_process} if host.config.guests == "qemu" else {}
-        measurements = Measurements(host.disks, PROCESSOR_MHZ, **measured)
+        measurements = Measurements(
+            host.disks, PROCESSOR_MHZ, seconds_of_process if host.config.guests == "qemu" else no_seconds
+        )
         self.meters = Meters(repository, host.machines, host.memory, measurements, self._kept)
         SecurityDevices(repository, host.machines)
         self._devices = PciDevices(host.config, self._kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from compute_hyperv.cim.values import CimValue
+from compute_hyperv.cim.values import CimScalar, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
@@ -28,7 +28,7 @@ SETTINGS: Mapping[str, str] = {
     "Msvm_Synthetic3DService": SYNTH3D_SETTINGS,
     "Msvm_TerminalService": TERMINAL_SETTINGS,
 }
-_CREATE_TO_DELETE = [32768, 32769, 32770, 32771]
+_CREATE_TO_DELETE: list[CimScalar] = [32768, 32769, 32770, 32771]
 _CONTROL, _SHOW, _GET_VALUES = 2, 4, 6
 
 

@@ -48,7 +48,7 @@ class Measurements:
         self,
         disks: DiskStore,
         processor_mhz: int,
-        processor_seconds: Callable[[int], float] = lambda _process_id: 0.0,
+        processor_seconds: Callable[[int], float],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._disks = disks
@@ -142,6 +142,11 @@ class Measurements:
         with self._lock:
             self._allocation[element] = max(size, self._allocation.get(element, 0))
             return self._allocation[element]
+
+
+def no_seconds(_process_id: int) -> float:
+    """Of guests that do nothing."""
+    return 0.0
 
 
 def seconds_of_process(process_id: int) -> float:

@@ -54,7 +54,7 @@ class Gpus(Provider):
         if count is None or count == before.get("PartitionCount"):
             return
         if count not in before.integers("ValidPartitionCounts"):
-            raise wmi_faults.invalid_value(f"PartitionCount {count}")
+            raise wmi_faults.invalid_value(f"PartitionCount {count!r}")
         counts: dict[str, Any] = {**self._kept.section(_SECTION), before.text("Name"): count}
         self._kept.keep(_SECTION, counts)
 

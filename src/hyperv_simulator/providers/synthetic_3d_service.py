@@ -26,4 +26,4 @@ class Synthetic3DProvider(Provider):
 
     @staticmethod
     def _no_card(call: Call) -> Outputs:
-        raise Refused(INVALID_PARAMETER, f"no Msvm_Physical3dGraphicsProcessor at {call.given('PhysicalGPU')}")
+        raise Refused(INVALID_PARAMETER, f"no Msvm_Physical3dGraphicsProcessor at {call.given('PhysicalGPU')!r}")
