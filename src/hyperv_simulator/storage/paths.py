@@ -153,7 +153,7 @@ class HostFolder:
     def for_new(self, windows_path: str) -> Path:
         """As `to_local`, for a file that is about to be made.
 
-        :raises DiskError: DISK_FULL, FILE_EXISTS (facts/real-instances 3.6), PATH_NOT_FOUND where its folder is missing.
+        :raises DiskError: DISK_FULL, FILE_EXISTS (facts/real-instances 3.6), PATH_NOT_FOUND without its folder.
         """
         local = self.to_local(windows_path)
         if self.full:

@@ -14,8 +14,8 @@ from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference
 from compute_hyperv.cim.wql import eq, select
 from hyperv_simulator.config.host import HostConfig
-from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.errors import StartError
+from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.host import SimulatedHost
 from tests.simulated import Simulate, endpoint_of, free_address
 
