@@ -104,11 +104,16 @@ def _uefi_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache:
     sections = {"osrel": work / "osrel", "cmdline": work / "cmdline", "initrd": work / "initrd", "linux": linux}
     contents = {f".{name}": path.read_bytes() for name, path in sections.items()}
     image.write_bytes(add_sections(stub.read_bytes(), contents))
+    write_uefi_disk(disk, image)
+
+
+def write_uefi_disk(disk: Path, loader: Path) -> None:
+    """A raw disk from which UEFI firmware starts one program."""
     _write_gpt(disk)
     _make_fat(disk, "EFI")
     at = f"{disk}@@{PARTITION_START}"
     tool(["mmd", "-i", at, "::EFI", "::EFI/BOOT"], env=REPEATABLE)
-    tool(["mcopy", "-i", at, str(image), "::EFI/BOOT/BOOTX64.EFI"], env=REPEATABLE)
+    tool(["mcopy", "-i", at, str(loader), "::EFI/BOOT/BOOTX64.EFI"], env=REPEATABLE)
 
 
 def add_sections(image: bytes, sections: dict[str, bytes]) -> bytes:

@@ -320,13 +320,6 @@ def test_what_qemu_refuses_is_the_starts_error(store: DiskStore, pipes: PipeServ
     assert not store.in_use(r"C:\blank.vhdx")
 
 
-def test_secure_boot_is_refused_and_not_ignored(store: DiskStore, pipes: PipeServer) -> None:
-    guest = QemuRunner(store, pipes).create(dataclasses.replace(blank(store, 2), secure_boot=True), Listener())
-
-    with pytest.raises(GuestError, match="Secure boot"):
-        guest.start()
-
-
 def test_a_guest_whose_process_is_killed_has_crashed(store: DiskStore, pipes: PipeServer) -> None:
     listener = Listener()
     guest = QemuRunner(store, pipes).create(blank(store), listener)
