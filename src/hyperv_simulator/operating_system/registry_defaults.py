@@ -12,6 +12,7 @@ from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.operating_system.edition import edition_facts
 from hyperv_simulator.operating_system.registry import Data, Kind, Value, dword, sz
 from hyperv_simulator.operating_system.service_table import SERVICES
+from hyperv_simulator.operating_system.smb.configuration import client_defaults, server_defaults
 from hyperv_simulator.operating_system.storage.san_policy import SAN_POLICIES
 
 CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control"
@@ -185,11 +186,18 @@ def _storage(facts: HostFacts, installed: Callable[[str], bool]) -> Iterator[Ent
         )
         devices = ("Vendor 8Product       16",)
         yield rf"{SERVICES_KEY}\msdsm\Parameters", "DsmSupportedDeviceList", Value(Kind.MULTI_SZ, devices)
-    smb = rf"{SERVICES_KEY}\LanmanServer\Parameters"
-    yield from _many(smb, EnableSecuritySignature=0, RequireSecuritySignature=0)
-    yield from _many(
-        rf"{SERVICES_KEY}\LanmanWorkstation\Parameters", EnableSecuritySignature=1, RequireSecuritySignature=0
-    )
+    yield from _smb(facts)
+
+
+def _smb(facts: HostFacts) -> Iterator[Entry]:
+    """Signing as the two configuration classes say it."""
+    smb, release = facts.config.smb, facts.version.release
+    for service, settings in (
+        ("LanmanServer", server_defaults(smb)),
+        ("LanmanWorkstation", client_defaults(smb, release)),
+    ):
+        signing = {name: int(settings[name]) for name in ("EnableSecuritySignature", "RequireSecuritySignature")}
+        yield from _many(rf"{SERVICES_KEY}\{service}\Parameters", **signing)
 
 
 def _remote_access(facts: HostFacts) -> Iterator[Entry]:

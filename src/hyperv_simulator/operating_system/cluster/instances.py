@@ -14,7 +14,7 @@ from hyperv_simulator.operating_system.cluster.state import Cluster, Resource
 from hyperv_simulator.operating_system.storage.volumes import Volume
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
-from hyperv_simulator.storage.paths import free_bytes
+from hyperv_simulator.storage.paths import HostFolder
 
 CLUSTER, NETWORK, NETWORK_INTERFACE = "MSCluster_Cluster", "MSCluster_Network", "MSCluster_NetworkInterface"
 SHARED_VOLUME, PARTITION, DISK = "MSCluster_ClusterSharedVolume", "MSCluster_DiskPartition", "MSCluster_Disk"
@@ -47,10 +47,18 @@ _TYPES = (
 class ClusterInstances:
     """The sources of these classes, on one node."""
 
-    def __init__(self, repository: Repository, facts: HostFacts, cluster: Cluster, volumes: tuple[Volume, ...]) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        facts: HostFacts,
+        cluster: Cluster,
+        volumes: tuple[Volume, ...],
+        folder: HostFolder,
+    ) -> None:
         self._repository = repository
         self._facts = facts
         self._cluster = cluster
+        self._folder = folder
         self._volumes = {volume.mount.rstrip("\\").lower(): volume for volume in volumes}
         sources: dict[str, Callable[[], Iterable[CimInstance]]] = {
             CLUSTER: lambda: [self._the_cluster()],
@@ -165,7 +173,7 @@ class ClusterInstances:
     def _partition(self, item: Resource) -> CimInstance:
         volume = self.volume_of(item)
         size = volume.size if volume is not None else 0
-        free = free_bytes(volume.folder, volume.size) if volume is not None else 0
+        free = self._folder.free_in(volume.folder, volume.size) if volume is not None else 0
         return self._new(
             PARTITION,
             Path=volume.path if volume is not None else item.shared_volume,

@@ -36,6 +36,7 @@ from hyperv_simulator.operating_system.cluster.state import (
 from hyperv_simulator.outcomes import OperationFailed
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.storage.vhd import DiskStore
 
 GROUP, RESOURCE, NODE = "MSCluster_ResourceGroup", "MSCluster_Resource", "MSCluster_Node"
 _NODE_STATES: Mapping[NodeState, int] = {"up": UP, "down": 1, "paused": 2, "joining": 3}
@@ -68,6 +69,9 @@ class ClusterHost(Protocol):
 
     @property
     def machines(self) -> Machines: ...
+
+    @property
+    def disks(self) -> DiskStore: ...
 
 
 class Member:

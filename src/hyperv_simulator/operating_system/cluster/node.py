@@ -27,7 +27,7 @@ class ClusterNode:
         self.member = Member(host, self.cluster, neighbours)
         self._host = host
         self._volumes = [volume for volume in volumes if volume.config.kind != "local"]
-        ClusterInstances(host.repository, host.facts, self.cluster, volumes)
+        ClusterInstances(host.repository, host.facts, self.cluster, volumes, host.disks.folder)
 
     @classmethod
     def of(

@@ -163,6 +163,7 @@ class ConfigurationProvider(Provider):
         return self._get(call)
 
     def _write(self, name: str, value: CimValue) -> None:
+        self._registry.create_key(self._key)
         self._registry.set(self._key, name, sz(value) if isinstance(value, str) else dword(int(value)))  # type: ignore[arg-type]  # checked by the codec
 
     def _has(self, name: str) -> bool:

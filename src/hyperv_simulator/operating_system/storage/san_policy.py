@@ -47,6 +47,7 @@ class SanPolicies:
 
     def set(self, policy: int, scrub: int) -> None:
         self._registry.set(*SAN_POLICY, dword(policy))
+        self._registry.create_key(_SCRUB_POLICY[0])
         self._registry.set(*_SCRUB_POLICY, dword(scrub))
 
     def takes_offline(self, disk: DiskConfig) -> bool:
