@@ -153,8 +153,8 @@ def _known(repository: Repository, namespace: str, name: str) -> CimClass | None
 
 def _state(machine: CimInstance) -> State:
     """The memory of a saved machine is not recorded: it is off."""
-    state = machine.get("EnabledState")
-    return State(state) if state in (State.RUNNING, State.PAUSED) else State.OFF
+    recorded = machine.get("EnabledState")
+    return next((state for state in (State.RUNNING, State.PAUSED) if state == recorded), State.OFF)
 
 
 def _renaming(recording: Recording, facts: HostFacts) -> Callable[[str], str]:

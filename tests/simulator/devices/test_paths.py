@@ -77,6 +77,15 @@ def test_a_fresh_host_has_what_windows_has(folder: HostFolder) -> None:
     assert not folder.exists(r"C:\OpenStack")
 
 
+def test_nothing_new_fits_on_a_full_disk(folder: HostFolder) -> None:
+    folder.full = True
+    with pytest.raises(DiskError) as caught:
+        folder.for_new(r"C:\new.vhdx")
+    assert caught.value.code == errors.DISK_FULL
+    folder.full = False
+    assert folder.for_new(r"C:\new.vhdx").name == "new.vhdx"
+
+
 def test_files_take_their_space_from_the_volume(tmp_path: Path) -> None:
     small = HostFolder(tmp_path, capacity_bytes=64 * 1024**2)
     small.to_local(r"C:\big").write_bytes(b"x" * 8 * 1024**2)
