@@ -115,7 +115,7 @@ class HostConfig:
     :param restart_s: how long the host is away when it restarts, seconds.
     :param clock_offset_s: how far its clock is ahead of this computer's, seconds; negative: behind.
     :param clock_drift_ppm: by how much its clock runs fast, microseconds a second.
-    :param time_server_answers: its time servers can be reached.
+    :param unreachable_time_servers: names of time servers that do not answer; ``*`` means none does.
     :param service: Windows' services that are other than by default (``[[host.service]]``).
     :param registry: registry values that are other than by default (``[[host.registry]]``).
     :param account: more local accounts (``[[host.account]]``).
@@ -175,7 +175,7 @@ class HostConfig:
     restart_s: float = 1.0
     clock_offset_s: float = 0.0
     clock_drift_ppm: float = 0.0
-    time_server_answers: bool = True
+    unreachable_time_servers: tuple[str, ...] = ()
     service: tuple[ServiceConfig, ...] = ()
     registry: tuple[RegistryConfig, ...] = ()
     account: tuple[AccountConfig, ...] = ()

@@ -38,12 +38,12 @@ class TimeService:
         self._registry = registry
         self.clock = clock
         self.settings = self._read()
-        self._synchronized = bool(self.sources) and facts.config.time_server_answers
+        self._source = self._answering()
 
     def begin(self) -> None:
         """The service has been started: it reads its settings and sets the clock."""
         self.settings = self._read()
-        self._synchronized = False
+        self._source = ""
         self.synchronize()
 
     @property
@@ -63,16 +63,25 @@ class TimeService:
         """Where the time comes from now, as ``w32tm /query /source`` names it."""
         if not self.settings.client or self.settings.kind.lower() == "nosync":
             return FREE_RUNNING
-        return self.sources[0] if self._synchronized and self.sources else LOCAL_CLOCK
+        return self._source or LOCAL_CLOCK
 
     @property
     def is_synchronized(self) -> bool:
         return self.source not in (LOCAL_CLOCK, FREE_RUNNING)
 
+    def answers(self, source: str) -> bool:
+        """Whether a time server can be reached."""
+        silent = {name.lower() for name in self._facts.config.unreachable_time_servers}
+        return "*" not in silent and source.partition(",")[0].lower() not in silent
+
+    def _answering(self) -> str:
+        """The first source that answers; empty where none does."""
+        return next((source for source in self.sources if self.answers(source)), "")
+
     @property
-    def answers(self) -> bool:
-        """Whether time servers can be reached."""
-        return self._facts.config.time_server_answers
+    def has_data(self) -> bool:
+        """Somebody tells the time."""
+        return bool(self._answering())
 
     @property
     def change_is_too_big(self) -> bool:
@@ -82,10 +91,11 @@ class TimeService:
 
     def synchronize(self) -> bool:
         """Sets the clock by its source; whether that was possible."""
-        if not self.sources or not self.answers or self.change_is_too_big:
+        source = self._answering()
+        if not source or self.change_is_too_big:
             return False
         self.clock.synchronize()
-        self._synchronized = True
+        self._source = source
         return True
 
     def _read(self) -> TimeSettings:

@@ -261,10 +261,17 @@ class TestTime:
         assert "required time change was too big" in run(client, "w32tm /resync").stdout
 
     def test_without_an_answer_the_source_is_the_computers_own_clock(self, make_host: MakeHost) -> None:
-        client = make_host(time_server_answers=False)
+        client = make_host(unreachable_time_servers=("*",))
         assert run(client, "w32tm /query /source").stdout == "Local CMOS Clock \r\n"
         assert "Leap Indicator: 3(not synchronized)" in run(client, "w32tm /query /status").stdout
         assert "no time data was available" in run(client, "w32tm /resync").stdout
+
+    def test_the_first_server_that_answers_is_the_source(self, make_host: MakeHost) -> None:
+        client = make_host(unreachable_time_servers=("time.windows.com",), clock_offset_s=30.0)
+        assert run(client, "w32tm /query /source").stdout == "Local CMOS Clock \r\n"
+        run(client, 'w32tm /config /manualpeerlist:"time.windows.com,0x8 ntp.test,0x8" /syncfromflags:manual /update')
+        assert run(client, "w32tm /query /source").stdout == "ntp.test,0x8 \r\n"
+        assert abs(client.inside.system.clock.offset_s) < 1
 
     def test_the_documented_commands_set_the_time_servers(self, client: Client) -> None:
         # prerequisites: NTP configuration

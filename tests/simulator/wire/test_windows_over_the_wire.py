@@ -9,7 +9,7 @@ import pytest
 import winrm
 
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator.host import SimulatedHost
 from tests.simulated import Simulate, endpoint_of
 
@@ -52,7 +52,7 @@ def test_a_feature_is_found_and_installed(session: CimSession) -> None:
 
 
 def test_bytes_and_texts_of_the_registry(session: CimSession) -> None:
-    key = {"hDefKey": 2147483650, "sSubKeyName": r"SOFTWARE\Contoso"}
+    key: dict[str, CimValue] = {"hDefKey": 2147483650, "sSubKeyName": r"SOFTWARE\Contoso"}
     assert session.invoke(REGISTRY, "CreateKey", key).return_value == 0
     session.invoke(REGISTRY, "SetBinaryValue", {**key, "sValueName": "B", "uValue": b"\x00\xff"})
     session.invoke(REGISTRY, "SetMultiStringValue", {**key, "sValueName": "M", "sValue": ["one", "two"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from hyperv_simulator.operating_system.shell import (
@@ -34,6 +33,7 @@ _PROGRAMS: Mapping[str, Program] = {
     "mpclaim": multipath.mpclaim,
     "shutdown": shutdown.shutdown,
 }
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _PARTS = re.compile(r'(?:[^"&]|"[^"]*")+|&&?')
 
 
@@ -86,9 +86,5 @@ def _after_cmd(line: str) -> str:
 
 
 def _words(line: str) -> list[str]:
-    try:
-        words = shlex.split(line, posix=False)
-    except ValueError:
-        words = line.split()
-    stripped = (word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word for word in words)
-    return [word for word in stripped if word]
+    """The words of a line; quotes keep blanks together, wherever in a word they stand."""
+    return [word.replace('"', "") for word in _WORD.findall(line) if word.strip('"')]

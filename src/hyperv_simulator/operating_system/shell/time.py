@@ -84,7 +84,7 @@ def _peers(windows: Windows) -> Output:
     time = windows.time
     printed = [f"#Peers: {len(time.sources)}"]
     for peer in time.sources:
-        active = time.answers
+        active = time.answers(peer)
         printed += [
             "",
             f"Peer: {peer}",
@@ -171,7 +171,7 @@ def _resync(windows: Windows) -> Output:
     sending = "Sending resync command to local computer"
     if windows.time.synchronize():
         return said(sending, _DONE)
-    if windows.time.answers and windows.time.sources:
+    if windows.time.has_data:
         why = "The computer did not resync because the required time change was too big."
     else:
         why = "The computer did not resync because no time data was available."
@@ -195,7 +195,7 @@ def _stripchart(windows: Windows, command: Command) -> Output:
     stamp = f"{now.hour:02}:{now.minute:02}:{now.second:02}"
     offset = -windows.clock.offset_s  # how far the other is ahead of this computer
     for _ in range(samples):
-        if not windows.time.answers:
+        if not windows.time.answers(target):
             printed.append(f"{stamp}, error: 0x{_NO_DATA:08X}")
         elif "/dataonly" in command.switches:
             printed.append(f"{stamp}, {_offset(offset)}")
