@@ -28,6 +28,8 @@ _PROCESSOR = ["Name", "Manufacturer", "NumberOfCores", "NumberOfLogicalProcessor
 # A machine in one of these holds neither processors nor memory.
 _AT_REST = frozenset({MachineState.OFF, MachineState.SAVED, MachineState.FAST_SAVED})
 
+_DRIFT = dt.timedelta(seconds=5)
+
 
 class Inventory:
     def __init__(self, session: CimSession, files: Files) -> None:
@@ -42,6 +44,12 @@ class Inventory:
             if self._info is None:
                 self._info = self._read()
             return self._info
+
+    def booted_at(self) -> dt.datetime:
+        """When Windows was started last, read anew; accurate to some seconds."""
+        booted_at = _moment(self._one(select("Win32_OperatingSystem", ["LastBootUpTime"])), "LastBootUpTime")
+        self._notice_restart(booted_at)
+        return booted_at
 
     def usage(self) -> HostUsage:
         """What is in use now, by all machines, whoever made them: four requests."""
@@ -147,9 +155,14 @@ class Inventory:
 
     def _notice_restart(self, booted_at: dt.datetime) -> None:
         with self._lock:
-            # The time is computed from the uptime and moves by fractions of a second.
-            if self._info and abs(self._info.booted_at - booted_at) > dt.timedelta(minutes=1):
+            if self._info and not same_boot(self._info.booted_at, booted_at):
                 self._info = None
+
+
+def same_boot(one: dt.datetime, other: dt.datetime) -> bool:
+    """Whether two readings mean the same start of Windows: the time is computed from the uptime, and moves by fractions
+    of a second."""
+    return abs(one - other) < _DRIFT
 
 
 def _version(text: str) -> tuple[int, int, int]:

@@ -7,7 +7,6 @@ looking, never concluded from an answer that did not come.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 
@@ -23,10 +22,11 @@ from compute_hyperv.host.construction import Construction
 from compute_hyperv.host.errors import MachineExists
 from compute_hyperv.host.machine_settings import MachineSettings, parent_id, reference_of, same_id
 from compute_hyperv.host.model import Bus, Drive, HostInfo, MachineSpec, MachineState, MachineSummary, Nic, SerialPort
-from compute_hyperv.host.power import STATE_PROPERTIES, Power, is_healthy, state_of
+from compute_hyperv.host.power import MACHINE_ID, STATE_PROPERTIES, Power
 from compute_hyperv.host.services import MACHINE, MANAGEMENT, SYSTEM, machine_reference
 from compute_hyperv.host.switches import Switches
 from compute_hyperv.host.versions import Feature, Version
+from compute_hyperv.host.watch import MachineWatch, summary_of
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ _Rows = list[CimInstance]
 _Nics = list[Nic]
 
 _REALIZED = "Microsoft:Hyper-V:System:Realized"
-_MACHINE_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # the host itself has another name
 # In these DestroySystem is allowed (Msvm_VirtualSystemManagementService page: powered off or saved).
 _DESTROYABLE = frozenset({MachineState.OFF, MachineState.SAVED, MachineState.FAST_SAVED})
 
@@ -75,7 +74,7 @@ class Machines:
             state = self._session.get(machine_reference(machine_id))
         except NotFound:  # it has just gone
             return None
-        return _summary(state, _notes(rows[0]))
+        return summary_of(state, _notes(rows[0]))
 
     def list(self, *, with_notes: bool = False) -> list[MachineSummary]:
         """All machines with their state, in one query; their notes take a second one."""
@@ -85,10 +84,14 @@ class Machines:
             settings = select(SYSTEM, ["VirtualSystemIdentifier", "Notes"]).where(eq("VirtualSystemType", _REALIZED))
             notes = {row.text("VirtualSystemIdentifier").upper(): _notes(row) for row in self._session.query(settings)}
         return [
-            _summary(row, notes.get(row.text("Name").upper(), ()))
+            summary_of(row, notes.get(row.text("Name").upper(), ()))
             for row in rows
-            if _MACHINE_ID.fullmatch(row.text("Name"))
+            if MACHINE_ID.fullmatch(row.text("Name"))
         ]
+
+    def watch(self) -> MachineWatch:
+        """Changes of machines' states from now on; whoever asks for it closes it."""
+        return MachineWatch(self._session)
 
     # --- making and removing
 
@@ -128,7 +131,7 @@ class Machines:
 
         :param machine: its id or its name.
         """
-        machine_id = machine if _MACHINE_ID.fullmatch(machine) else self._id_of(machine)
+        machine_id = machine if MACHINE_ID.fullmatch(machine) else self._id_of(machine)
         if machine_id is None:
             return
         try:
@@ -167,6 +170,10 @@ class Machines:
     def reset(self, machine_id: str) -> None:
         """As the reset button does; the machine runs."""
         self._power.reset(machine_id)
+
+    def interrupt(self, machine_id: str) -> None:
+        """Send a non-maskable interrupt to the guest. :raises MethodFailed: it does not run."""
+        self._power.interrupt(machine_id)
 
     def shutdown(self, machine_id: str, timeout_s: float) -> bool:
         """Ask the guest to shut down; whether it did in time. A machine that is off has."""
@@ -310,13 +317,3 @@ class Machines:
 def _notes(row: CimInstance) -> tuple[str, ...]:
     """A machine without notes has one empty one (facts: real-instances 2.2)."""
     return tuple(filter(None, row.texts("Notes")))
-
-
-def _summary(row: CimInstance, notes: tuple[str, ...]) -> MachineSummary:
-    return MachineSummary(
-        machine_id=row.text("Name").upper(),
-        name=row.text("ElementName", ""),
-        state=state_of(row),
-        healthy=is_healthy(row),
-        notes=notes,
-    )

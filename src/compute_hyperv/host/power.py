@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 
 from compute_hyperv.cim.errors import MethodFailed, NotFound, TimedOut, Unreachable
@@ -59,6 +60,9 @@ _BETWEEN_TRIES_S = 1.0
 _ASK_AGAIN_S = 5.0
 _FIRST_LOOK_S, _LOOK_EVERY_S = 0.2, 1.0
 
+#: What the ``Name`` of a machine looks like; the host, of the same class, has its computer name there.
+MACHINE_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
 STATE_PROPERTIES = ["Name", "ElementName", "EnabledState", "HealthState"]
 
 
@@ -102,6 +106,19 @@ class Power:
     def reset(self, machine_id: str) -> None:
         """As the reset button does. The machine stays running throughout, so a refusal is a failure."""
         self._reach(machine_id, _RESET, set())
+
+    def interrupt(self, machine_id: str) -> None:
+        """Send a non-maskable interrupt to the running guest.
+
+        :raises MethodFailed: it does not run.
+        """
+        jobs.run(
+            self._session,
+            machine_reference(machine_id),
+            "InjectNonMaskableInterrupt",
+            {},
+            what=f"Interrupting machine {machine_id}",
+        )
 
     def shutdown(self, machine_id: str, timeout_s: float) -> bool:
         """Ask the guest to shut down, again and again until it has or the time is over; whether it has.

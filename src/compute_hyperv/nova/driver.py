@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import nova.conf
 from nova.virt import driver
+from nova.virt import event as virt_event
 
 from compute_hyperv.nova.rooms import Rooms, open_rooms
 
@@ -33,7 +34,10 @@ class HyperVDriver(driver.ComputeDriver):
     # The service
 
     def init_host(self, host):
-        self._rooms = open_rooms(host, self.virtapi)
+        self._rooms = open_rooms(host, self.virtapi, self._tell_nova)
+
+    def _tell_nova(self, instance_uuid, transition):
+        self.emit_event(virt_event.LifecycleEvent(instance_uuid, transition))
 
     def cleanup_host(self, host):
         self._rooms.close()
@@ -139,6 +143,22 @@ class HyperVDriver(driver.ComputeDriver):
             soft=reboot_type == "SOFT",
             repair=lambda: self._rooms.vifs.plug(instance, network_info or []),
         )
+
+    def pause(self, instance):
+        self._rooms.power.pause(instance)
+
+    def unpause(self, instance):
+        self._rooms.power.unpause(instance)
+
+    def suspend(self, context, instance):
+        self._rooms.power.suspend(instance)
+
+    def resume(self, context, instance, network_info, block_device_info=None, share_info=None):
+        self._rooms.vifs.plug(instance, network_info or [])
+        self._rooms.power.resume(instance)
+
+    def trigger_crash_dump(self, instance):
+        self._rooms.power.interrupt(instance)
 
     def resume_state_on_host_boot(self, context, instance, network_info, share_info, block_device_info=None):
         self.power_on(context, instance, network_info, block_device_info, share_info=share_info)

@@ -24,8 +24,7 @@ from compute_hyperv.nova.errors import in_novas_words
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
 
-# Every state that is not here is on its way to another one, or unknown. Such a machine counts as running: Nova's
-# periodic task would stop one that is reported as anything else (bug 1660978).
+# Every state that is not here is on its way to another one, or unknown: NOSTATE, the one that Nova never acts on.
 POWER_STATES: Mapping[MachineState, int] = {
     MachineState.RUNNING: power_state.RUNNING,
     MachineState.OFF: power_state.SHUTDOWN,
@@ -43,8 +42,19 @@ CONFIRMED_FOR_S = 5.0
 STATE_AGE_S = 5.0
 
 
-def nova_power_state(state: MachineState) -> int:
-    return POWER_STATES.get(state, power_state.RUNNING)
+# What a machine whose storage is lost is reported as all the same; it keeps these states while it waits for its disks.
+_TRUE_WITHOUT_STORAGE = frozenset({MachineState.RUNNING, MachineState.PAUSED})
+
+
+def nova_power_state(state: MachineState, *, healthy: bool = True) -> int:
+    """What Nova calls the state.
+
+    Nova stops an active instance that is reported as off or suspended (bug 1660978). A machine that is so only because
+    it has lost its storage, or that is on its way to another state, is reported as NOSTATE: of that Nova only warns.
+    """
+    if not healthy and state not in _TRUE_WITHOUT_STORAGE:
+        return int(power_state.NOSTATE)
+    return POWER_STATES.get(state, power_state.NOSTATE)
 
 
 class Instances:
@@ -99,7 +109,8 @@ class Instances:
             return confirmed
         machine = self._recently_seen(instance) if use_cache else None
         machine = machine or self.require(instance)
-        return InstanceInfo(nova_power_state(machine.state), internal_id=machine.machine_id)
+        state = nova_power_state(machine.state, healthy=machine.healthy)
+        return InstanceInfo(state, internal_id=machine.machine_id)
 
     def confirm(self, instance: Instance, machine_id: str, state: MachineState) -> None:
         """The host has just said so: the next question for the state is answered with it, if it comes soon."""
@@ -109,6 +120,12 @@ class Instances:
                 if now - confirmed_at > CONFIRMED_FOR_S:
                     self._confirmed.pop(uuid, None)
             self._confirmed[instance.uuid] = (now, InstanceInfo(nova_power_state(state), internal_id=machine_id))
+
+    def forget(self, instance_uuid: str) -> None:
+        """The host has told of a change: what it confirmed or was seen before counts no more."""
+        with self._lock:
+            self._confirmed.pop(instance_uuid, None)
+            self._seen_at = float("-inf")
 
     def _recently_seen(self, instance: Instance) -> MachineSummary | None:
         with self._lock:

@@ -89,6 +89,58 @@ class Power:
         except MethodFailed as error:
             raise exception.InstanceRebootFailure(reason=str(error)) from error
 
+    @in_novas_words
+    def pause(self, instance: Instance) -> None:
+        """Stops the guest's clock; its memory stays where it is. A paused machine is fine.
+
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        """
+        machine_id = self._instances.machine_id(instance)
+        self._host.machines.pause(machine_id)
+        self._instances.confirm(instance, machine_id, MachineState.PAUSED)
+
+    @in_novas_words
+    def unpause(self, instance: Instance) -> None:
+        """:raises nova.exception.InstanceNotFound: it has no machine."""
+        machine_id = self._instances.machine_id(instance)
+        self._host.machines.resume(machine_id)
+        self._instances.confirm(instance, machine_id, MachineState.RUNNING)
+
+    @in_novas_words
+    def suspend(self, instance: Instance) -> None:
+        """Writes the memory to the host's disk and frees it. A saved machine is fine.
+
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        :raises nova.exception.InstanceSuspendFailure: the host could not, say because of an assigned device.
+        """
+        machine_id = self._instances.machine_id(instance)
+        try:
+            self._host.machines.save(machine_id)
+        except MethodFailed as error:
+            raise exception.InstanceSuspendFailure(reason=str(error)) from error
+        self._instances.confirm(instance, machine_id, MachineState.SAVED)
+        self._console.finish(instance.uuid)
+
+    @in_novas_words
+    def resume(self, instance: Instance) -> None:
+        """Goes on from the saved memory.
+
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        :raises nova.exception.InstanceResumeFailure: the host could not.
+        """
+        try:
+            self.start(instance, self._instances.machine_id(instance))
+        except exception.InstancePowerOnFailure as error:
+            raise exception.InstanceResumeFailure(reason=str(error)) from error
+
+    @in_novas_words
+    def interrupt(self, instance: Instance) -> None:
+        """A non-maskable interrupt: a guest that is set up for it writes a crash dump.
+
+        :raises nova.exception.InstanceNotFound: it has no machine.
+        """
+        self._host.machines.interrupt(self._instances.machine_id(instance))
+
     def start(self, instance: Instance, machine_id: str) -> None:
         """Starts a machine that the caller has found or made.
 

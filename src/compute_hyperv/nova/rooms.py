@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from compute_hyperv.configuration import connection
 from compute_hyperv.configuration.host_settings import HostSettings, host_settings
 from compute_hyperv.host import versions
 from compute_hyperv.host.host import HyperVHost
-from compute_hyperv.host.model import MachineState
+from compute_hyperv.host.model import MachineState, MachineSummary
 from compute_hyperv.nova import names, options
 from compute_hyperv.nova.builder import Builder
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
 from compute_hyperv.nova.errors import HostUnusable
+from compute_hyperv.nova.host_boot import HostBoot
 from compute_hyperv.nova.images.cache import ImageCache
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
+from compute_hyperv.nova.lifecycle import Lifecycle
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
 from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
@@ -31,6 +34,10 @@ from compute_hyperv.nova.vifs import Vifs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+
+# Given an instance's UUID and what became of it, in the words of nova.virt.event.
+Emit = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,19 @@ class Rooms:
     console: ConsoleLogs
     images: ImageCache
     resources: Resources
+    lifecycle: Lifecycle
     address: str
 
     def close(self) -> None:
+        self.lifecycle.close()
         self.console.close()
         self.host.close()
 
 
-def open_rooms(service_host: str, virtapi: Any) -> Rooms:
+def open_rooms(service_host: str, virtapi: Any, emit: Emit) -> Rooms:
     """Connects to the host of a service and sees that it can be used.
+
+    :param emit: told what becomes of instances without Nova's doing.
 
     :raises HostUnusable: it cannot; the message says why and what to do.
     :raises nova.exception.HypervisorTooOld: its Windows has no Hyper-V that we know how to talk to.
@@ -67,8 +78,9 @@ def open_rooms(service_host: str, virtapi: Any) -> Rooms:
         raise HostUnusable(server=service_host, reason=str(error)) from error
     try:
         _check_host(settings, host)
-        rooms = _furnish(service_host, settings, host, virtapi)
+        rooms = _furnish(service_host, settings, host, virtapi, emit)
         _listen_to_running_machines(rooms)
+        rooms.lifecycle.start()
     except CimError as error:
         host.close()
         raise HostUnusable(server=settings.server, reason=str(error)) from error
@@ -94,7 +106,7 @@ def _check_host(settings: HostSettings, host: HyperVHost) -> None:
         )
 
 
-def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtapi: Any) -> Rooms:
+def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtapi: Any, emit: Emit) -> Rooms:
     # Several services can share a state_path (they do in tests), so each has a folder of its own.
     state = Path(CONF.state_path) / "hyperv" / service_host
     building = build_settings(CONF, settings)
@@ -114,9 +126,27 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         leftovers=Leftovers(state / "leftovers"),
     )
     resources = Resources(host, settings.instances_path)
-    return Rooms(
-        settings, host, instances, power, ports, builder, console, images, resources, _address(settings.server)
+    lifecycle = Lifecycle(
+        host,
+        tell=_teller(instances, console, emit),
+        host_started=HostBoot(service_host, instances, power).resume_instances,
     )
+    address = _address(settings.server)
+    return Rooms(settings, host, instances, power, ports, builder, console, images, resources, lifecycle, address)
+
+
+def _teller(instances: Instances, console: ConsoleLogs, emit: Emit) -> Callable[[str, MachineSummary, int], None]:
+    """What happens when a machine has changed without Nova's doing, or with it: that is told as well."""
+
+    def tell(uuid: str, machine: MachineSummary, event: int) -> None:
+        instances.forget(uuid)
+        if machine.state is MachineState.RUNNING:
+            console.watch(uuid, possible_log_pipes(uuid))
+        elif machine.state is MachineState.OFF:
+            console.finish(uuid)
+        emit(uuid, event)
+
+    return tell
 
 
 def _address(server: str) -> str:

@@ -98,6 +98,11 @@ class Observer:
         eventually(lambda: pipe.connected)
         pipe.write(data)
 
+    def notices(self) -> None:
+        """Waits until the host has looked at its machines, as it does every two seconds for whoever watches them: what
+        comes and goes between two looks nobody is told of."""
+        eventually(lambda: all(watch.due_in_s is None for watch in self.simulated.events._watches))
+
     def vanish_at(self, method: str) -> None:
         """From the next invocation of the method on, WinRM does not answer anybody.
 
