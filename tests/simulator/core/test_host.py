@@ -79,7 +79,8 @@ class TestHardware:
 
     def test_the_adapters_of_hyper_v_and_of_windows_are_the_same(self, client: Client) -> None:
         port = client.one("select * from Msvm_ExternalEthernetPort")
-        adapter = client.one("select * from MSFT_NetAdapter", "root/standardcimv2")
+        text = "select * from MSFT_NetAdapter where HardwareInterface = true"
+        adapter = client.one(text, "root/standardcimv2")
         assert port.get("DeviceID") == f"Microsoft:{adapter.get('DeviceID')}"
         assert port.get("PermanentAddress") == adapter.get("PermanentAddress")
         assert port.get("ElementName") == adapter.get("InterfaceDescription")
