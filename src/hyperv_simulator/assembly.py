@@ -251,7 +251,7 @@ class Inside:
                 ResourceTable(self),
                 system_settings=SystemSettings(repository, self.host_name),
                 features=FeatureSettings(repository, jobs, MachineFeatures(machines, self.switches)),
-                summaries=SummaryInformation(repository, machines, self.memory),
+                summaries=SummaryInformation(repository, machines, self.memory, self.checkpoints.tree),
                 guest_services=GuestServices(repository, machines, jobs),
                 thumbnails=Thumbnails(machines),
                 service_settings=ServiceSettings(repository, jobs, self.host_name),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
+from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
+from hyperv_simulator import identifiers as ids
 from hyperv_simulator.guests.base import GuestError
+from hyperv_simulator.machines.checkpoints.tree import CheckpointTree
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.integration_components import heartbeat
 from hyperv_simulator.machines.machine import Machine
@@ -18,10 +20,13 @@ from hyperv_simulator.repository.instances import Repository
 
 
 class SummaryInformation:
-    def __init__(self, repository: Repository, machines: Machines, memory: HostMemory) -> None:
+    def __init__(
+        self, repository: Repository, machines: Machines, memory: HostMemory, checkpoints: CheckpointTree
+    ) -> None:
         self._repository = repository
         self._machines = machines
         self._memory = memory
+        self._checkpoints = checkpoints
         self._fields: Mapping[int, Callable[[Machine, CimInstance], Mapping[str, CimValue]]] = {
             0: lambda machine, _system: {"Name": machine.machine_id},
             1: lambda machine, _system: {"ElementName": machine.reader.name},
@@ -41,6 +46,7 @@ class SummaryInformation:
             104: lambda machine, _system: {"Heartbeat": self._heartbeat(machine)},
             105: lambda machine, _system: {"UpTime": machine.uptime_ms},
             106: lambda machine, _system: {"GuestOperatingSystem": self._guest_system(machine)},
+            107: lambda machine, _system: {"Snapshots": self._snapshots(machine)},
             109: lambda _machine, system: {"HealthState": system.get("HealthState")},
             110: lambda _machine, system: {"OperationalStatus": system.get("OperationalStatus")},
             111: lambda _machine, system: {"StatusDescriptions": system.get("StatusDescriptions")},
@@ -51,10 +57,19 @@ class SummaryInformation:
 
     def _get(self, call: Call) -> Outputs:
         references = call.targets_of("SettingData")
-        machines = [self._machines.of(item) for item in references] if references else self._machines.all()
         wanted = call.integers("RequestedInformation")
-        summaries: list[CimScalar] = [self._summary(machine, wanted) for machine in machines]
+        summaries: list[CimScalar]
+        if references:
+            summaries = [self._summary_of(item, wanted) for item in references]
+        else:
+            summaries = [self._summary(machine, wanted) for machine in self._machines.all()]
         return done(SummaryInformation=summaries)
+
+    def _summary_of(self, reference: CimReference, wanted: list[int]) -> CimInstance:
+        checkpoint = self._checkpoints.find(reference)
+        if checkpoint is None:
+            return self._summary(self._machines.of(reference), wanted)
+        return self._repository.finished(checkpoint_summary(checkpoint, wanted))
 
     def _summary(self, machine: Machine, wanted: list[int]) -> CimInstance:
         system = self._repository.find(machine.reference) or CimInstance("Msvm_ComputerSystem")
@@ -64,6 +79,11 @@ class SummaryInformation:
             for name, value in (field(machine, system) if field is not None else {}).items():
                 summary[name] = value
         return self._repository.finished(summary)
+
+    def _snapshots(self, machine: Machine) -> CimValue:
+        found = self._checkpoints.all(machine.machine_id)
+        references: list[CimScalar] = [self._repository.reference_of(item) for item in found]
+        return references
 
     @staticmethod
     def _heartbeat(machine: Machine) -> int | None:
@@ -102,3 +122,19 @@ class SummaryInformation:
         reader = machine.reader
         switches = (reader.switch_of(reader.connection_of(nic)) for nic in reader.nics())
         return [switch.text("ElementName") for switch in switches if switch is not None]
+
+
+def checkpoint_summary(checkpoint: CimInstance, wanted: list[int]) -> CimInstance:
+    """Of a checkpoint there is what its own settings say (which fields a host fills: assumption)."""
+    fields: Mapping[int, Mapping[str, CimValue]] = {
+        0: {"Name": ids.system_of(checkpoint.text("InstanceID"))},
+        1: {"ElementName": checkpoint.get("ElementName")},
+        2: {"CreationTime": checkpoint.get("CreationTime")},
+        3: {"Notes": "\n".join(checkpoint.texts("Notes"))},
+        10: {"Version": checkpoint.get("Version")},
+    }
+    summary = CimInstance("Msvm_SummaryInformation", {"InstanceID": checkpoint.get("InstanceID")})
+    for number in wanted:
+        for name, value in fields.get(number, {}).items():
+            summary[name] = value
+    return summary

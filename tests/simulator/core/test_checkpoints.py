@@ -201,6 +201,17 @@ class TestTaking:
         text = settings_text(VSSD, InstanceID=checkpoint.key("InstanceID"), BIOSNumLock=True)
         assert client.refused(client.management, "ModifySystemSettings", SystemSettings=text) == 32773
 
+    def test_lists_show_the_checkpoints_of_a_machine(self, client: Client, machine: CimReference) -> None:
+        checkpoint = take(client, machine)
+        asked = {"SettingData": [client.system_settings_reference(machine), checkpoint]}
+        outputs = client.do(client.management, "GetSummaryInformation", RequestedInformation=[0, 1, 2, 107], **asked)
+        of_machine, of_checkpoint = outputs["SummaryInformation"]  # type: ignore[misc]
+        assert isinstance(of_machine, CimInstance)
+        assert isinstance(of_checkpoint, CimInstance)
+        assert of_machine.get("Snapshots") == [checkpoint]
+        assert of_checkpoint.get("Name") == str(checkpoint.key("InstanceID")).removeprefix("Microsoft:")
+        assert of_checkpoint.text("ElementName").startswith("web - (")
+
 
 class TestApplying:
     def test_settings_and_disks_are_as_they_were(self, client: Client, machine: CimReference) -> None:

@@ -151,3 +151,18 @@ def test_a_disk_that_is_passed_through_keeps_what_the_guest_wrote(client: Client
         write(client, machine, 119)
         client.change_state(machine, TURN_OFF)
     client.do(client.management, "DestroySystem", AffectedSystem=machine)
+
+
+def test_a_disk_is_unplugged_after_a_checkpoint(client: Client, machine: CimReference) -> None:
+    (controller,) = client.settings(machine, "Msvm_ResourceAllocationSettingData", "Synthetic SCSI Controller")
+    drive = client.add_drive(machine, client.service.reference_of(controller), 1)
+    medium = client.add_medium(machine, drive, client.create_disk("C:\\extra.vhdx"))
+    take(client, machine)
+    assert "C:\\extra.vhdx" not in files(client, machine)
+    assert client.inside.disks.in_use("C:\\extra.vhdx")
+
+    client.do(client.management, "RemoveResourceSettings", ResourceSettings=[medium])
+
+    assert not client.inside.disks.in_use("C:\\extra.vhdx")
+    write(client, machine, 17)
+    assert reads(client, machine, 17)
