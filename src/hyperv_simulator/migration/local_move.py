@@ -21,6 +21,7 @@ from hyperv_simulator.migration.relocation import Relocation
 from hyperv_simulator.migration.request import MigrationRequest
 from hyperv_simulator.outcomes import OperationFailed
 from hyperv_simulator.storage import errors
+from hyperv_simulator.storage.copying import copy_file
 from hyperv_simulator.storage.errors import DiskError
 
 # What a storage migration may change of the machine's own settings.
@@ -52,7 +53,7 @@ def check(machine: Machine, host: MigrationHost, request: MigrationRequest) -> R
     :raises OperationFailed: a file is in the way, a chain is broken.
     """
     try:
-        found = relocation.plan(machine, host, request.resources, host, everything=False)
+        found = relocation.plan(machine, host, request, host, everything=False)
         for target in found.moves.values():
             if host.disks.folder.exists(target) and not request.overwrites:
                 raise DiskError(errors.FILE_EXISTS, target)
@@ -83,12 +84,15 @@ def _move(machine: Machine, host: MigrationHost, found: Relocation) -> None:
         for source, target in found.moves.items():
             here, there = folder.existing(source), folder.to_local(target)
             there.parent.mkdir(parents=True, exist_ok=True)
-            here.replace(there)
+            if source in found.copied:
+                copy_file(here, there)
+            else:
+                here.replace(there)
             done.append((here, there))
         found.relink(host.disks)
     except (DiskError, OSError) as error:
         for here, there in reversed(done):
-            there.replace(here)
+            there.replace(here)  # a copy goes back as well: it is the same
         if isinstance(error, DiskError):
             raise
         raise DiskError(errors.ACCESS_DENIED, target, str(error)) from error

@@ -1,23 +1,24 @@
 r"""Which of a machine's files go where when its storage moves.
 
 The client names new files for the machine's disks. What its checkpoints have in the same drive goes to the same folder
-(as Hyper-V moves checkpoints along); any other parent stays where it is, and has to be at the same place on another
-host. An empty name lets the pool choose: the host's folder for disks. On the way to another host, disks that nobody
-names keep their paths, and are copied unless the other host has the file (assumption).
+(as Hyper-V moves checkpoints along). Any other parent goes only where the client says so (UnmanagedVhds); otherwise it
+stays where it is, and has to be at the same place on another host. An empty name lets the pool choose: the host's
+folder for disks. On the way to another host, disks that nobody names keep their paths, and are copied unless the other
+host has the file (assumption).
 """
 
 from __future__ import annotations
 
 import itertools
 import ntpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.machines.checkpoints.disks import file_of, hard_disks
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.migration.neighbours import MigrationHost
+from hyperv_simulator.migration.request import MigrationRequest
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
 from hyperv_simulator.storage.vhd import DiskStore
 
@@ -30,10 +31,12 @@ class Relocation:
 
     :param moves: source path to target path.
     :param links: (child, parent) of all chains, source paths, those that stay included.
+    :param copied: those of ``moves`` that stay at their source as well.
     """
 
     moves: Mapping[str, str]
     links: tuple[tuple[str, str], ...]
+    copied: frozenset[str] = frozenset()
 
     def place(self, path: str) -> str:
         """Where a file is afterwards."""
@@ -53,13 +56,12 @@ class Relocation:
 def plan(
     machine: Machine,
     source: MigrationHost,
-    resources: Iterable[CimInstance],
+    request: MigrationRequest,
     target: MigrationHost,
     *,
     everything: bool,
 ) -> Relocation:
-    """:param resources: NewResourceSettingData; what is no disk of the machine is not looked at.
-    :param everything: to another host, so that a file goes even where its path stays.
+    """:param everything: to another host, so that a file goes even where its path stays.
     :raises Refused: 32773: a disk that the machine does not have.
     :raises DiskError: a chain is broken.
     """
@@ -71,7 +73,7 @@ def plan(
         checkpointed.setdefault(ids.tail_of(disk.text("InstanceID")), []).append(file_of(disk))
     moves: dict[str, str] = {}
     links: dict[tuple[str, str], None] = {}
-    named = {given.text("InstanceID", "").lower(): given for given in hard_disks(resources)}
+    named = {given.text("InstanceID", "").lower(): given for given in hard_disks(request.resources)}
     for stranger in named.keys() - own.keys():
         raise Refused(INVALID_PARAMETER, f"no disk {stranger!r}")
     for disk_id, current in own.items():
@@ -89,7 +91,10 @@ def plan(
     for path in dict.fromkeys(file_of(disk) for disk in (*own.values(), *hard_disks(parts))):
         if source.disks.folder.exists(path):
             links |= dict.fromkeys(itertools.pairwise([path, *source.disks.chain(path)[1:]]))
-    return Relocation(moves, tuple(links))
+    unmanaged = {str(source.disks.folder.parse(path)): wanted for path, wanted in request.unmanaged.items()}
+    return Relocation(
+        {**moves, **unmanaged}, tuple(links), frozenset() if request.removes_unmanaged else frozenset(unmanaged)
+    )
 
 
 def _chosen(path: str, target: MigrationHost) -> str:

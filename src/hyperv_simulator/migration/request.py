@@ -5,16 +5,19 @@ Numbers: value maps of Msvm_VirtualSystemMigrationSettingData.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator.jobs import JobKind
+from hyperv_simulator.machines.embedded import read_embedded
 from hyperv_simulator.machines.settings import VSSD
-from hyperv_simulator.outcomes import INVALID_PARAMETER, METHOD_NOT_SUPPORTED, Refused
+from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
 from hyperv_simulator.providers.base import Call
 
 SETTINGS = "Msvm_VirtualSystemMigrationSettingData"
+_UNMANAGED = "Msvm_MoveUnmanagedVhd"
 _RESOURCES = "CIM_ResourceAllocationSettingData"
 _TRANSPORTS = (0, 5, 32768)  # unknown (the host chooses), TCP, SMB
 
@@ -59,7 +62,10 @@ class MigrationRequest:
     :param resources: its resources that shall be: with another file, on another switch.
     :param planned_id: a planned machine at the destination that shall receive this one.
     :param addresses: where the destination listens; empty: anywhere.
+    :param unmanaged: more files that shall go along, parents of differencing disks: source path to target path.
+    :param removes_unmanaged: they do not stay at the source.
     :param keeps_source_disks: the source's disks stay as copies.
+    :param avoids_removing: neither these go, nor what a failed migration has copied.
     :param overwrites: files that are in the way are replaced.
     :param has_credentials: the source can go on to the destination as whoever asks (CredSSP).
     """
@@ -70,7 +76,10 @@ class MigrationRequest:
     resources: tuple[CimInstance, ...] = ()
     planned_id: str = ""
     addresses: tuple[str, ...] = ()
+    unmanaged: Mapping[str, str] = field(default_factory=dict)
+    removes_unmanaged: bool = False
     keeps_source_disks: bool = False
+    avoids_removing: bool = False
     overwrites: bool = False
     has_credentials: bool = False
 
@@ -85,7 +94,7 @@ class MigrationRequest:
 
 
 def read(call: Call) -> MigrationRequest:
-    """:raises Refused: 32773; 32770 for what the simulator can't: UnmanagedVhds.
+    """:raises Refused: 32773.
     :raises OperationFailed: an embedded instance is malformed, see ``machines.embedded``.
     """
     given = call.embedded("MigrationSettingData", SETTINGS)
@@ -95,8 +104,8 @@ def read(call: Call) -> MigrationRequest:
         raise Refused(INVALID_PARAMETER, f"MigrationType {given.get('MigrationType')!r}") from None
     if given.integer("TransportType", 0) not in _TRANSPORTS:
         raise Refused(INVALID_PARAMETER, f"TransportType {given.get('TransportType')!r}")
-    if given.texts("UnmanagedVhds"):
-        raise Refused(METHOD_NOT_SUPPORTED, "UnmanagedVhds: their format is not known")
+    unmanaged = [read_embedded(text, _UNMANAGED, call.catalogue) for text in given.texts("UnmanagedVhds")]
+    avoids_removing = given.boolean("AvoidRemovingVHDs", False)
     destination = call.text("DestinationHost", "")
     request = MigrationRequest(
         kind=kind,
@@ -105,10 +114,15 @@ def read(call: Call) -> MigrationRequest:
         resources=tuple(call.all_embedded("NewResourceSettingData", _RESOURCES)),
         planned_id=given.text("DestinationPlannedVirtualSystemId", ""),
         addresses=tuple(given.texts("DestinationIPAddressList")),
-        keeps_source_disks=given.boolean("RetainVhdCopiesOnSource", False) or given.boolean("AvoidRemovingVHDs", False),
+        unmanaged={item.text("VhdSourcePath", ""): item.text("VhdDestinationPath", "") for item in unmanaged},
+        removes_unmanaged=given.boolean("RemoveSourceUnmanagedVhds", False),
+        keeps_source_disks=avoids_removing or given.boolean("RetainVhdCopiesOnSource", False),
+        avoids_removing=avoids_removing,
         overwrites=given.boolean("AllowOverwriteExistingFile", False),
         has_credentials=call.caller.has_credentials,
     )
+    if not all(request.unmanaged) or not all(request.unmanaged.values()):
+        raise Refused(INVALID_PARAMETER, "UnmanagedVhds without paths")
     if not request.is_local and not destination:
         raise Refused(INVALID_PARAMETER, "no DestinationHost")
     return request

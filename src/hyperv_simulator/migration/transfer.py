@@ -91,7 +91,8 @@ class Transfer:
             else:
                 self._move_resting(planned, files)
         except BaseException as error:
-            for path in self._made:
+            planned.saved_file.unlink(missing_ok=True)
+            for path in () if self._request.avoids_removing else self._made:
                 path.unlink(missing_ok=True)
             if is_new:
                 self._destination.machines.destroy(planned)
@@ -165,9 +166,7 @@ class Transfer:
         if not self._request.moves_storage:
             return _NO_FILES
         try:
-            found = relocation.plan(
-                self._machine, self._source, self._request.resources, self._destination, everything=True
-            )
+            found = relocation.plan(self._machine, self._source, self._request, self._destination, everything=True)
             for target in found.moves.values():
                 if self._destination.disks.folder.exists(target) and not self._request.overwrites:
                     raise DiskError(errors.FILE_EXISTS, target)
@@ -184,16 +183,16 @@ class Transfer:
     # Over
 
     def _copy(self, files: Relocation) -> None:
-        here, there = self._source.disks.folder, self._destination.disks.folder
+        here, there = self._source, self._destination
         for source, target in files.moves.items():
-            local = there.to_local(target)
+            local = there.disks.folder.to_local(target)
             if self._request.overwrites:
                 local.unlink(missing_ok=True)
-            copy_file(here.existing(source), local, self._told)
+            copy_file(here.disks.folder.existing(source), local, self._told)
             self._made.append(local)
         for child, parent in reversed(files.links):
             if child in files.moves:
-                self._destination.disks.set_parent(files.place(child), files.place(parent), ignore_id_mismatch=True)
+                there.disks.set_parent(files.place(child), files.place(parent), ignore_id_mismatch=True)
 
     def _move_resting(self, planned: Machine, files: Relocation) -> None:
         machine = self._machine
@@ -234,7 +233,6 @@ class Transfer:
     def _copy_memory(self, source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        self._made.append(target)
 
     # The last step
 
@@ -246,7 +244,7 @@ class Transfer:
         source.machines.destroy(machine, keeps_configuration=self._is_shared(arrived))
         if self._request.keeps_source_disks:
             return
-        for path in files.moves:
+        for path in files.moves.keys() - files.copied:
             with contextlib.suppress(DiskError):  # somebody else has it: it stays
                 source.disks.remove(path)
 

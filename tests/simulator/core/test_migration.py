@@ -282,6 +282,34 @@ def test_a_parent_that_is_not_there_keeps_a_differencing_disk(source: Client, de
     destination.change_state(machine, RUNNING)
 
 
+@pytest.mark.parametrize("removes", [True, False])
+@pytest.mark.parametrize("kind", [BOTH, STORAGE])
+def test_a_parent_goes_along_where_a_client_says_so(
+    source: Client, destination: Client, kind: int, removes: bool
+) -> None:
+    source.create_disk(r"C:\base.vhdx")
+    source.inside.disks.create(r"C:\root.vhdx", "differencing", "vhdx", parent_path=r"C:\base.vhdx")
+    machine = source.define()
+    source.add_disk(machine, r"C:\root.vhdx")
+    source.change_state(machine, RUNNING)
+    parent = settings_text(
+        "Msvm_MoveUnmanagedVhd", VhdSourcePath=r"C:\base.vhdx", VhdDestinationPath=r"C:\cache\base.vhdx"
+    )
+    move(
+        source,
+        machine,
+        kind,
+        "hv2" if kind == BOTH else "",
+        r"C:\there\root.vhdx",
+        UnmanagedVhds=[parent],
+        RemoveSourceUnmanagedVhds=removes,
+    )
+    at_host = destination if kind == BOTH else source
+    assert at_host.inside.disks.chain(r"C:\there\root.vhdx") == [r"C:\there\root.vhdx", r"C:\cache\base.vhdx"]
+    assert source.inside.disks.folder.exists(r"C:\base.vhdx") is not removes
+    at_host.change_state(machine, OFF)
+
+
 # Staged
 
 
@@ -491,7 +519,7 @@ def test_checks_say_what_the_move_would(source: Client, destination: Client, equ
     [
         ({"MigrationType": 5}, 32773),
         ({"MigrationType": MACHINE, "TransportType": 9}, 32773),
-        ({"MigrationType": MACHINE, "UnmanagedVhds": [r"C:\base.vhdx"]}, 32770),
+        ({"MigrationType": MACHINE, "UnmanagedVhds": [r"C:\base.vhdx"]}, 32773),
     ],
 )
 def test_requests_that_are_wrong_in_themselves(source: Client, settings: dict[str, Any], code: int) -> None:
