@@ -31,7 +31,11 @@ FILES = {
     "etc/passwd": "root::0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
     "etc/issue": "\nGuest of hyperv-simulator. Log in as root, without a password.\n\n",
-    "etc/inittab": "::respawn:/bin/getty -L 115200 ttyS0 vt100\ntty1::respawn:/bin/getty 38400 tty1\n::ctrlaltdel:/bin/poweroff -f\n",
+    "etc/inittab": (
+        "::respawn:/bin/getty -L 115200 ttyS0 vt100\n"
+        "tty1::respawn:/bin/getty 38400 tty1\n"
+        "::ctrlaltdel:/bin/poweroff -f\n"
+    ),
 }
 
 

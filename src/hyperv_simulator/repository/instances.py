@@ -171,6 +171,15 @@ class Repository:
                 found.extend(source(""))
         return found
 
+    def has_computed(self, class_name: str, namespace: str = DEFAULT_NAMESPACE) -> bool:
+        """Whether the class or one derived from it has a source."""
+        return any(name in self._sources for name in self._serving(namespace, class_name))
+
+    def computed(self, class_name: str, namespace: str = DEFAULT_NAMESPACE) -> list[CimInstance]:
+        """Those of ``instances`` that nobody stores."""
+        sources = (self._sources.get(name) for name in self._serving(namespace, class_name))
+        return [item for source in sources if source is not None for item in source("")]
+
     def owned(
         self, class_name: str, owner: str, namespace: str = DEFAULT_NAMESPACE, *, computed: bool = True
     ) -> list[CimInstance]:

@@ -3,7 +3,9 @@
 Rule 1: WMI looks every WITHIN seconds and compares with what it saw before. So changes of one interval become at most
 one event per instance: what came and went within it never was, what changed twice changed once.
 Rule 2: a change is only noted where it happens (a lock of the repository is held there); events are made by who pulls.
-Rule 3: what nobody pulls is bounded: beyond ``LONGEST`` changes and events the subscription has overflowed, for good.
+Rule 3: of instances that are computed (devices of machines that run) nobody tells a change. They are looked at as WMI
+does it, when an interval ends; while nobody pulls, intervals grow together.
+Rule 4: what nobody pulls is bounded: beyond ``LONGEST`` changes and events the subscription has overflowed, for good.
 
 Properties that are computed when they are read (an uptime) make no event by themselves, unlike on a host, where each
 look sees another value; clients filter those events out.
@@ -66,6 +68,10 @@ class Watch:
         self._open_until = 0.0
         self._closed: deque[_Change] = deque()  # of those that have
         self._events: deque[CimInstance] = deque()
+        computed = (name for name in query.targets if query.kinds and repository.has_computed(name, query.namespace))
+        self._computed = tuple(computed)
+        self._seen = self._look()
+        self._look_at = self._next_look() if self._computed else 0.0
         self.overflowed = False
 
     @property
@@ -74,7 +80,8 @@ class Watch:
         with self._lock:
             if self._closed or self._events or self.overflowed:
                 return 0.0
-            return max(self._open_until - self._clock(), 0.0) if self._open else None
+            due = ([self._open_until] if self._open else []) + ([self._look_at] if self._computed else [])
+            return max(min(due) - self._clock(), 0.0) if due else None
 
     def note(self, before: CimInstance | None, after: CimInstance | None) -> None:
         """A change of an instance, as the repository's hook tells it."""
@@ -103,7 +110,8 @@ class Watch:
         self._woken()
 
     def take(self) -> list[CimInstance]:
-        """The events there are by now."""
+        """The events there are by now. One thread at a time."""
+        self._compare()
         with self._lock:
             self._end_interval()
             changes, self._closed = list(self._closed), deque()
@@ -129,6 +137,21 @@ class Watch:
         within_s = self._query.within_s
         elapsed = self._clock() - self._started_at
         return self._started_at + (int(elapsed / within_s) + 1) * within_s
+
+    def _compare(self) -> None:
+        """Finds what has become of the computed instances since the last look, if it is time for another."""
+        if not self._computed or self._clock() < self._look_at:
+            return
+        before, now = self._seen, self._look()
+        changes = (_Change(before.get(key), now.get(key)) for key in {**before, **now})
+        with self._lock:
+            self._seen, self._look_at = now, self._next_look()
+            self._closed.extend(change for change in changes if change.kind in self._query.kinds)
+            self._check_length()
+
+    def _look(self) -> dict[CimReference, CimInstance]:
+        found = (item for name in self._computed for item in self._repository.computed(name, self._query.namespace))
+        return {self._repository.reference_of(item): item for item in found}
 
     def _end_interval(self) -> None:
         """Closes the interval if its time is over; the lock is held."""
