@@ -20,7 +20,7 @@ examples:
   hyperv-simulator faults add drop-after --method DefineSystem
       the next DefineSystem is done, and its answer is lost
   hyperv-simulator faults add fault --fault QUOTA_MAX_OPERATIONS --times 3 --host hv1
-  hyperv-simulator faults add job-error --method StorageMigration --code 32768 --message "No."
+  hyperv-simulator faults add job-error --method CreateVirtualHardDisk --code 32768 --message "No."
   hyperv-simulator faults list
   hyperv-simulator faults remove 2
 """

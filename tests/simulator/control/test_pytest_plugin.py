@@ -24,7 +24,7 @@ def test_the_documented_example_passes_and_is_as_short_as_promised(pytester: pyt
     example = documented("test_my_tool.py")
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     pytester.makepyfile(test_my_tool=example)
-    pytester.runpytest_subprocess().assert_outcomes(passed=2, warnings=0)
+    pytester.runpytest_subprocess().assert_outcomes(passed=2)
 
 
 def test_hosts_are_apart_as_asked_for_and_gone_at_the_end(pytester: pytest.Pytester) -> None:
@@ -65,4 +65,4 @@ def test_who_does_not_use_it_does_not_wait_for_it(pytester: pytest.Pytester) -> 
             assert "lxml" not in sys.modules
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1, warnings=0)
