@@ -36,6 +36,7 @@ from hyperv_simulator.machines.device_kinds import DeviceKinds
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.host_shutdown import resume_machines, stop_machines
 from hyperv_simulator.machines.planning import Planning
+from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.rules import ResourceRules
 from hyperv_simulator.machines.resources.table import ResourceTable
@@ -44,8 +45,8 @@ from hyperv_simulator.machines.settings import SettingsFactory
 from hyperv_simulator.migration import instances as migration_instances
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system.clock import HostClock
-from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.operating_system.cluster.node import ClusterNode
+from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.operating_system.surroundings import Surroundings
 from hyperv_simulator.operating_system.system import OperatingSystem
 from hyperv_simulator.providers import guest_access, unsupported
@@ -150,6 +151,9 @@ class Inside:
     @property
     def logical_processors(self) -> int:
         return self.config.threads
+
+    def check_devices(self, machine: Machine, action: str) -> None:
+        self.further.device_limits.check(machine, action)
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:

@@ -38,6 +38,7 @@ from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.pci.assignable import AssignableDevices
 from hyperv_simulator.pci.devices import PciDevices
 from hyperv_simulator.pci.gpus import Gpus
+from hyperv_simulator.pci.limits import DeviceLimits
 from hyperv_simulator.pci.plug_and_play import PlugAndPlay
 from hyperv_simulator.providers.assignable_device_service import AssignableDeviceProvider
 from hyperv_simulator.providers.base import Provider
@@ -99,6 +100,7 @@ class FurtherServices:
         SecurityDevices(repository, host.machines)
         self._devices = PciDevices(host.config, self._kept)
         self._assignable = AssignableDevices(repository, host.machines, self._devices, host.host_name)
+        self.device_limits = DeviceLimits(self._assignable)
         self._gpus = Gpus(repository, host.machines, self._devices, self._kept)
         self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
         self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self._kept)

@@ -197,10 +197,7 @@ class ResourcePools:
         self._kept.keep(_SECTION, records)
 
     def _in_use(self, pool: CimInstance) -> Mapping[str, CimValue]:
-        """Memory and processors by what running machines hold; of the rest, how many of them have one (assumption).
-
-        Which values a host shows of memory and processors: HVWMI ``host_pools``.
-        """
+        """Memory and processors by what running machines hold (which values a host shows: HVWMI ``host_pools``)."""
         if pool.get("Primordial") is not True:
             return dict.fromkeys(_IN_USE, 0)
         kind = pool.text("ResourceSubType", "").removeprefix(PREFIX)
@@ -211,8 +208,7 @@ class ResourcePools:
         if kind == "Processor":
             reserved = sum(_reserved(machine) for machine in running)
             return dict(zip(_IN_USE, (reserved, reserved, self._facts.config.threads * 100000), strict=True))
-        used = sum(len(self._resources(machine, pool)) for machine in running)
-        return {"Reserved": 0, "CurrentlyConsumedResource": used, "MaxConsumableResource": pool.get("Capacity")}
+        return {}
 
     @staticmethod
     def _resources(machine: Machine, pool: CimInstance) -> list[CimInstance]:

@@ -60,6 +60,9 @@ class Surroundings(Protocol):
     @property
     def state_folder(self) -> Path: ...
 
+    def check_devices(self, machine: Machine, action: str) -> None:
+        """:raises OperationFailed: the host's devices that the machine has do not allow the action."""
+
 
 @dataclass(frozen=True, slots=True)
 class Departure:
@@ -343,6 +346,7 @@ class Machine:
             "resume": self._resume,
             "reset": self._reset,
         }
+        self._host.check_devices(self, transition.action)
         try:
             actions[transition.action]()
         except (DiskError, GuestError) as error:

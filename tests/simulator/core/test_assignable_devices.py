@@ -172,6 +172,27 @@ def test_a_running_machine_gets_no_device(client: Client) -> None:
     assert client.failed(client.management, "AddResourceSettings", **assign(client, machine)).get("ErrorCode") == 32775
 
 
+def test_a_machine_with_a_device_is_not_saved(client: Client) -> None:
+    machine = client.define(AutomaticShutdownAction=TURN_OFF)
+    client.do(client.management, "AddResourceSettings", **assign(client, machine))
+    client.change_state(machine, 2)
+    job = client.failed(machine, "RequestStateChange", RequestedState=6)
+    assert "can't be saved" in job.text("ErrorDescription")
+    assert client.state(machine) == 2
+
+
+def test_a_large_device_needs_room_for_its_memory(make_host: MakeHost) -> None:
+    client = make_host(pci_device=(PciDeviceConfig("Accelerator", memory_mb=32768, dismounted=True),))
+    machine = client.define(AutomaticShutdownAction=TURN_OFF)
+    client.do(client.management, "AddResourceSettings", **assign(client, machine))
+    job = client.failed(machine, "RequestStateChange", RequestedState=2)
+    assert "0x800705AA" in job.text("ErrorDescription")
+    instance_id = client.system_settings(machine).get("InstanceID")
+    larger = settings_text("Msvm_VirtualSystemSettingData", InstanceID=instance_id, HighMmioGapSize=33280)
+    client.do(client.management, "ModifySystemSettings", SystemSettings=larger)
+    client.change_state(machine, 2)
+
+
 def test_devices_stay_where_they_are_over_a_restart(make_host: MakeHost) -> None:
     card = PciDeviceConfig("Card")
     client = make_host(pci_device=(card,))
