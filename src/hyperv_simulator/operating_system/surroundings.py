@@ -88,11 +88,16 @@ class Surroundings:
         self.volumes = volumes_of(facts, folder)
         Volumes(repository, facts, self.volumes, folder)
         self._policies = SanPolicies(repository, system.registry)
-        self.disks = Disks(repository, facts, self._policies)
+        self.disks = Disks(repository, facts, self._policies, system.kept)
         domain = f".{config.domain.lower()}" if config.domain else ""
         node_name = f"iqn.1991-05.com.microsoft:{config.name.lower()}{domain}"  # real-instances 5.2
         self.initiator = Initiator(
-            config.iscsi_target, node_name, lambda: self._runs("MSiSCSI"), lambda: self.disks.refresh()
+            config.iscsi_target,
+            node_name,
+            lambda: self._runs("MSiSCSI"),
+            lambda: self.disks.refresh(),
+            system.kept.section("iscsi"),
+            self._keeper("iscsi"),
         )
         self.disks.sessions = self.initiator.sessions_to
         self._iscsi = IscsiInstances(repository, self.initiator)
@@ -148,7 +153,7 @@ class Surroundings:
     def providers(self) -> Iterator[Provider]:
         repository = self._repository
         yield StorageSettingProvider(repository, self._policies, self.disks.refresh)
-        yield DiskProvider(repository, self.disks)
+        yield DiskProvider(self.disks)
         for provider in (TargetPortalProvider, TargetProvider, SessionProvider):
             yield provider(repository, self.initiator, self._iscsi)
         yield adapters.NetAdapterProvider(repository)

@@ -137,6 +137,21 @@ class TestIscsi:
         assert disks(client)[1].get("UniqueId") == disks(client)[2].get("UniqueId")
 
 
+    def test_persistent_sessions_and_what_was_done_to_their_disks_survive_a_restart(self, make_host: MakeHost) -> None:
+        settings = {"service": INITIATOR_RUNS, "iscsi_target": (TARGET,), "disk": (iscsi_disk(1), iscsi_disk(2))}
+        client = make_host(**settings)
+        log_in(client, IsPersistent=True)
+        log_in(client, IsMultipathEnabled=True)
+        client.do(disk(client, 1), "Online")
+        client.do(disk(client, 1), "Initialize", PartitionStyle=2)
+        guid = disks(client)[1].get("Guid")
+        client.inside.close()
+        client = make_host(**settings)
+        assert sorted(disks(client)) == [0, 1, 2]
+        assert (disks(client)[1].get("IsOffline"), disks(client)[1].get("Guid")) == (False, guid)
+        assert disks(client)[2].get("IsOffline") is True
+
+
 class TestMultipath:
     def test_without_the_feature_its_classes_are_not_there(self, client: Client) -> None:
         with pytest.raises(SoapFault) as raised:

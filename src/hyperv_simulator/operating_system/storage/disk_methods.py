@@ -9,7 +9,6 @@ from hyperv_simulator import identifiers as ids
 from hyperv_simulator.operating_system.storage.disks import DISK, Disks
 from hyperv_simulator.operating_system.storage.names import STORAGE
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
-from hyperv_simulator.repository.instances import Repository
 
 _NOT_SUPPORTED = 1
 _INVALID_PARAMETER = 5
@@ -26,8 +25,7 @@ class DiskProvider(Provider):
     class_name = DISK
     namespace = STORAGE
 
-    def __init__(self, repository: Repository, disks: Disks) -> None:
-        self._repository = repository
+    def __init__(self, disks: Disks) -> None:
         self._disks = disks
 
     def methods(self) -> Mapping[str, Method]:
@@ -60,7 +58,7 @@ class DiskProvider(Provider):
             return {"ReturnValue": _ALREADY_INITIALIZED}
         guid = "{" + ids.new_guid().lower() + "}"
         identity: dict[str, CimValue] = {"Guid": guid} if style == _GPT else {"Signature": int(guid[1:9], 16)}
-        self._repository.change(call.reference, {"PartitionStyle": style, **identity})
+        self._disks.change(call.reference, {"PartitionStyle": style, **identity})
         return done()
 
     def _set_attributes(self, call: Call) -> Outputs:
@@ -70,7 +68,7 @@ class DiskProvider(Provider):
             return {"ReturnValue": _NOT_INITIALIZED}
         if (style == _MBR and "Guid" in changes) or (style == _GPT and "Signature" in changes):
             return {"ReturnValue": _NOT_SUPPORTED}
-        self._repository.change(call.reference, changes)
+        self._disks.change(call.reference, changes)
         return done()
 
     def _refresh(self, _call: Call) -> Outputs:
@@ -87,7 +85,7 @@ class DiskProvider(Provider):
         if call.target.get("NumberOfPartitions") and not call.boolean("RemoveData"):
             return {"ReturnValue": _DATA_PARTITIONS}
         cleared: dict[str, CimValue] = {"PartitionStyle": _RAW, "Guid": None, "Signature": None, "AllocatedSize": 0}
-        self._repository.change(call.reference, {**cleared, "NumberOfPartitions": 0})
+        self._disks.change(call.reference, {**cleared, "NumberOfPartitions": 0})
         return done()
 
     @staticmethod

@@ -5,12 +5,13 @@ two disks with the same UniqueId, numbers of their own and no common sense of wh
 "Multipath IO"); once MPIO has claimed the device, all of its paths are one disk.
 Rule 2: whether a disk that appears is online is the SAN policy's decision, unless hosts.toml says it of this disk.
 Rule 3: Hyper-V offers for pass-through what is offline, and nothing else (real-instances 1.5).
+Rule 4: what was done to a disk is remembered for as long as the host's state is kept, also while the disk is away.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -18,6 +19,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.storage import BusType, DiskConfig
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.operating_system.storage.names import DISK_INTERFACE, STORAGE, object_id
 from hyperv_simulator.operating_system.storage.san_policy import SanPolicies
 from hyperv_simulator.repository.defaults import new_instance
@@ -33,6 +35,8 @@ _STYLE = {"raw": 0, "mbr": 1, "gpt": 2}
 _ONLINE, _OFFLINE = 0xD010, 0xD013  # MSFT_Disk.OperationalStatus
 _BY_POLICY = 1  # MSFT_Disk.OfflineReason
 _NAA = 3  # UniqueIdFormat: FCPH Name
+_SECTION = "disks"
+_REMEMBERED = ("IsOffline", "IsReadOnly", "PartitionStyle", "Guid", "Signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,11 @@ class Disks:
     :param claimed: whether MPIO has claimed such a device.
     """
 
-    def __init__(self, repository: Repository, facts: HostFacts, policies: SanPolicies) -> None:
+    def __init__(self, repository: Repository, facts: HostFacts, policies: SanPolicies, kept: KeptState) -> None:
         self._repository = repository
         self._facts = facts
         self._policies = policies
+        self._kept = kept
         self._lock = threading.RLock()
         self._seen: dict[tuple[int, int], SeenDisk] = {}
         self.sessions: Sessions = lambda _target: 0
@@ -105,8 +110,14 @@ class Disks:
             "OfflineReason": _BY_POLICY if offline else None,
             "OperationalStatus": [_OFFLINE if offline else _ONLINE],
         }
+        self.change(disk, changes)
+
+    def change(self, disk: CimReference, changes: Mapping[str, CimValue]) -> None:
+        """Changes a disk for good."""
         after = self._repository.change(disk, changes)
-        self._offer(after.integer("Number"), offered=offline)
+        done = {name: after.get(name) for name in _REMEMBERED}
+        self._kept.keep(_SECTION, {**self._kept.section(_SECTION), after.text("Path"): done})
+        self._offer(after.integer("Number"), offered=after.get("IsOffline") is True)
 
     # Inside
 
@@ -163,8 +174,10 @@ class Disks:
 
     def _add(self, disk: SeenDisk) -> None:
         config = disk.config
-        offline = self._policies.takes_offline(config) if config.offline is None else config.offline
         path, unique_id = self.device_path(disk), self.unique_id(config)
+        remembered: dict[str, CimValue] = self._kept.section(_SECTION).get(path, {})
+        offline = self._policies.takes_offline(config) if config.offline is None else config.offline
+        offline = bool(remembered.get("IsOffline", offline))
         name = f"{config.vendor} {config.model}"
         common: dict[str, CimValue] = {
             "UniqueId": unique_id,
@@ -181,7 +194,7 @@ class Disks:
             "LogicalSectorSize": 512,
             "PhysicalSectorSize": 512,
         }
-        self._store(DISK, STORAGE, {**common, **self._disk_values(disk, path, offline)})
+        self._store(DISK, STORAGE, {**common, **self._disk_values(disk, path, offline), **remembered})
         self._store("MSFT_PhysicalDisk", STORAGE, {**common, **self._physical_values(disk, path)})
         self._store("Win32_DiskDrive", CIMV2, self._drive_values(disk, name))
         self._offer(disk.number, offered=offline)

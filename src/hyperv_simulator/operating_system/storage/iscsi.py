@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from hyperv_simulator.config.storage import IscsiTargetConfig
 
@@ -71,6 +72,8 @@ class Initiator:
     :param node_name: IQN of the host.
     :param running: whether the service runs.
     :param changed: called whenever sessions have come or gone.
+    :param kept: portals and persistent sessions from the last run.
+    :param keep: is told what to keep.
     """
 
     def __init__(
@@ -79,21 +82,56 @@ class Initiator:
         node_name: str,
         running: Callable[[], bool],
         changed: Callable[[], None],
+        kept: Mapping[str, Any],
+        keep: Callable[[Any], None],
     ) -> None:
         self.node_name = node_name
         self._within_reach = {target.iqn.lower(): target for target in targets}
         self._running = running
         self._changed = changed
+        self._keep = keep
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._portals: dict[tuple[str, int], Portal] = {}
         self._sessions: dict[str, Session] = {}
+        if kept:
+            self._restore(kept)
+        else:
+            self._begin(targets)
+
+    def _begin(self, targets: tuple[IscsiTargetConfig, ...]) -> None:
         for target in targets:
             for number in range(target.sessions):
                 portal = target.endpoints[number % len(target.endpoints)]
                 self._portals.setdefault(portal, Portal(*portal))
                 chap = "ONEWAYCHAP" if target.chap_username else "NONE"
                 self._open(target.iqn, portal, Login(authentication=chap, multipath=True, persistent=True))
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        """Persistent sessions to targets that are still there."""
+        for record in kept["portals"]:
+            portal = Portal(**record)
+            self._portals[portal.address, portal.port] = portal
+        for record in kept["sessions"]:
+            target = self._within_reach.get(record["iqn"].lower())
+            endpoint = (record["address"], record["port"])
+            if target is not None and endpoint in target.endpoints:
+                login = Login(authentication=record["authentication"], multipath=True, persistent=True)
+                self._open(target.iqn, endpoint, login)
+
+    def _remember(self) -> None:
+        """Secrets are not kept: nobody asks for them again."""
+        sessions = [
+            {
+                "iqn": session.iqn,
+                "address": session.portal[0],
+                "port": session.portal[1],
+                "authentication": session.login.authentication,
+            }
+            for session in self._sessions.values()
+            if session.login.persistent
+        ]
+        self._keep({"portals": [asdict(portal) for portal in self._portals.values()], "sessions": sessions})
 
     # What there is
 
@@ -129,13 +167,16 @@ class Initiator:
         if not any((portal.address, portal.port) in target.endpoints for target in self._within_reach.values()):
             raise IscsiError(CONNECTION_FAILED)
         with self._lock:
-            return self._portals.setdefault((portal.address, portal.port), portal)
+            found = self._portals.setdefault((portal.address, portal.port), portal)
+            self._remember()
+        return found
 
     def forget(self, address: str, port: int) -> None:
         self._check_running()
         with self._lock:
             if self._portals.pop((address, port), None) is None:
                 raise IscsiError(INVALID_PARAMETER)
+            self._remember()
 
     def connect(self, iqn: str, login: Login) -> Session:
         """A session more; a second one to the same target wants multipathing."""
@@ -152,6 +193,7 @@ class Initiator:
             if self.sessions_to(iqn) and not login.multipath:
                 raise IscsiError(ALREADY_LOGGED_IN)
             session = self._open(target.iqn, portal, login)
+            self._remember()
         self._changed()
         return session
 
@@ -168,6 +210,7 @@ class Initiator:
                 raise IscsiError(INVALID_SESSION)
             for session in ending:
                 del self._sessions[session.identifier]
+            self._remember()
         self._changed()
 
     def keep(self, identifier: str, *, persistent: bool) -> None:
@@ -176,6 +219,7 @@ class Initiator:
         with self._lock:
             session = self._sessions[identifier]
             self._sessions[identifier] = replace(session, login=replace(session.login, persistent=persistent))
+            self._remember()
 
     # Inside
 
