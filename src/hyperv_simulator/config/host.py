@@ -52,7 +52,7 @@ _BOUNDED_BELOW: Mapping[str, int] = {
 }
 _CLUSTERING = "Failover-Clustering"
 PORTS = ("http_port", "https_port", "smb_port")
-_FEATURES = ("Hyper-V", "Hyper-V-PowerShell", "FileAndStorage-Services", "Storage-Services")
+_FEATURES = ("Hyper-V", "Hyper-V-PowerShell", "FileAndStorage-Services", "Storage-Services", "Windows-Defender")
 # Editions that are not sold for every release.
 _EDITION_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "hyperv": ("2012r2", "2016", "2019"),

@@ -125,6 +125,7 @@ SERVICES: tuple[ServiceEntry, ...] = (
         r'"C:\Program Files\Windows Defender\MsMpEng.exe"',
         "Auto",
         needs=("RpcSs",),
+        feature="Windows-Defender",
         since=2016,
     ),
     ServiceEntry("Winmgmt", "Windows Management Instrumentation", "netsvcs", "Auto", needs=("RpcSs",), pauses=True),

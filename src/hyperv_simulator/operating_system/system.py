@@ -23,6 +23,7 @@ from hyperv_simulator.operating_system import (
     server_manager,
     service_provider,
     software,
+    virtualization_registry,
 )
 from hyperv_simulator.operating_system.accounts import CIMV2, AccountInstances, Accounts
 from hyperv_simulator.operating_system.boot import BootSettings
@@ -117,6 +118,8 @@ class OperatingSystem:
         processes.populate(repository, self.facts)
         software.populate(repository, self.facts)
         namespaces.populate(repository)
+        if self.features.worked_at_start("Hyper-V"):
+            virtualization_registry.bind(self.registry, repository, self.facts.name)
         files.populate(repository, folder, self.facts.name)
         self._partitions = Partitions(repository, self.facts.name)
         self._folder = folder

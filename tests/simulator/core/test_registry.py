@@ -102,6 +102,17 @@ def test_a_start_mode_is_the_same_in_the_registry_and_as_an_instance(client: Cli
     assert client.service.get(service).get("StartMode") == "Disabled"
 
 
+def test_hyper_vs_settings_are_the_same_in_the_registry_and_as_an_instance(client: Client) -> None:
+    # real-instances 5.6
+    key = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization"
+    settings = client.one("select * from Msvm_VirtualSystemManagementServiceSettingData")
+    lowest = call(client, "GetBinaryValue", key, sValueName="MinimumMacAddress")["uValue"]
+    assert lowest == bytes.fromhex(settings.text("MinimumMacAddress"))
+    assert code(client, "SetStringValue", key, sValueName="DefaultVirtualHardDiskPath", sValue="C:\\disks") == 0
+    settings = client.one("select * from Msvm_VirtualSystemManagementServiceSettingData")
+    assert settings.get("DefaultVirtualHardDiskPath") == "C:\\disks"
+
+
 def test_the_time_servers_of_the_registry_count_when_the_service_starts(client: Client) -> None:
     assert code(client, "SetStringValue", TIME, sValueName="NtpServer", sValue="ntp.test,0x8") == 0
     shell = client.inside.system.shell

@@ -34,7 +34,7 @@ _PROGRAMS: Mapping[str, Program] = {
     "shutdown": shutdown.shutdown,
 }
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_PARTS = re.compile(r'(?:[^"&]|"[^"]*")+|&&?')
+_PARTS = re.compile(r'(?:[^"&]|"[^"]*"?)+|&&?')
 
 
 class Shell:
