@@ -30,10 +30,10 @@ _ROLES: Mapping[str, Mapping[str, CimValue]] = {
 # What differs from the default in the other three templates; the rest of a template is the same (assumption).
 _LIMITS: Mapping[tuple[str, str], Mapping[str, CimValue]] = {
     ("Memory", "Minimum"): {"VirtualQuantity": 32, "Reservation": 32, "Limit": 32, "Weight": 0},
-    ("Memory", "Maximum"): {"VirtualQuantity": 12582912, "Reservation": 12582912, "Limit": 12582912, "Weight": 10000},
+    ("Memory", "Maximum"): {"Weight": 10000},
     ("Memory", "Increment"): {"VirtualQuantity": 2, "Reservation": 2, "Limit": 2, "Weight": 1},
     ("Processor", "Minimum"): {"VirtualQuantity": 1, "Reservation": 0, "Limit": 0, "Weight": 0},
-    ("Processor", "Maximum"): {"VirtualQuantity": 240, "Reservation": 100000, "Limit": 100000, "Weight": 10000},
+    ("Processor", "Maximum"): {"Reservation": 100000, "Limit": 100000, "Weight": 10000},
     ("Processor", "Increment"): {"VirtualQuantity": 1, "Reservation": 1, "Limit": 1, "Weight": 1},
 }
 
@@ -173,6 +173,7 @@ class Templates:
         values = {
             **kind.settings(),
             **_LIMITS.get((kind.sub_type, role), {}),
+            **(self._most(kind.sub_type) if role == "Maximum" else {}),
             "InstanceID": ids.definition_id(kind.pool_id, role),
             # real-instances 2.7: the pattern of the texts, ConsumerVisibility and ElementName of a recorded template
             "Caption": f"{kind.name} {role} Settings",
@@ -183,6 +184,15 @@ class Templates:
         if role != "Default" and (kind.sub_type, role) not in _LIMITS:
             values |= {"Reservation": 0}
         self._repository.add(new_instance(self._repository.catalogue, kind.class_name, values))
+
+    def _most(self, sub_type: str) -> Mapping[str, CimValue]:
+        """What a machine of generation 2 may have at most in this release."""
+        limits = self._facts.version.limits
+        if sub_type == "Processor":
+            return {"VirtualQuantity": limits.processors}
+        if sub_type == "Memory":
+            return dict.fromkeys(("VirtualQuantity", "Reservation", "Limit"), limits.memory_mb_of(2))
+        return {}
 
     def _add_system_templates(self, factory: SettingsFactory) -> None:
         catalogue, version = self._repository.catalogue, self._facts.version

@@ -197,6 +197,24 @@ class TestMemory:
         values = {"DynamicMemoryEnabled": True, "VirtualQuantity": 4096, "Reservation": 512, "Limit": 2048}
         assert client.ended_job(self.change(client, machine, **values)).get("JobState") == 10
 
+    def test_a_machine_that_runs_takes_more_from_its_host_or_keeps_what_it_has(
+        self, client: Client, machine: CimReference
+    ) -> None:
+        client.change_state(machine, START)
+
+        assert client.ended_job(self.change(client, machine, VirtualQuantity=2048)).get("JobState") == 7
+        assert client.inside.memory.assigned_mb(machine.key("Name")) == 2048
+        job = client.ended_job(self.change(client, machine, VirtualQuantity=1 << 20))
+        assert "(0x8007000E)" in job.text("ErrorDescription")
+        assert client.inside.memory.assigned_mb(machine.key("Name")) == 2048
+        assert client.settings(machine, "Msvm_MemorySettingData")[0].get("VirtualQuantity") == 2048
+
+    def test_memory_of_a_machine_that_runs_is_fixed_before_2016(self, make_host: MakeHost) -> None:
+        client = make_host(version="2012r2")
+        machine = client.define()
+        client.change_state(machine, START)
+        assert client.ended_job(self.change(client, machine, VirtualQuantity=2048)).get("ErrorCode") == 32775
+
 
 class TestProcessors:
     @pytest.mark.parametrize("count", [0, 17])
@@ -239,8 +257,12 @@ class TestNetwork:
         )
         assert client.refused(client.management, "AddResourceSettings", **addition) == 32773
 
-    def test_a_machine_has_eight_adapters_at_most(self, client: Client, machine: CimReference) -> None:
-        for _ in range(8):
+    @pytest.mark.parametrize(("version", "most"), [("2016", 8), ("2019", 64)])
+    def test_a_machine_has_so_many_adapters_at_most(self, make_host: MakeHost, version: str, most: int) -> None:
+        # Microsoft's page on Hyper-V's scalability in 2016 and 2019
+        client = make_host(version=version)
+        machine = client.define()
+        for _ in range(most):
             client.add_nic(machine)
         addition = client.addition(
             machine, "Msvm_SyntheticEthernetPortSettingData", ResourceSubType=f"{PREFIX}Synthetic Ethernet Port"

@@ -11,7 +11,6 @@ from hyperv_simulator.machines.resources.rules import ResourceHost, changes_of, 
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused
 
 MINIMUM_MEMORY_MB = 32
-_MAX_PROCESSORS = {1: 64, 2: 240}  # generation to virtual processors (Microsoft's limits, 2016 on)
 
 
 class MemoryRules:
@@ -37,6 +36,9 @@ class MemoryRules:
                 raise modify_failed(machine, "Memory", f"{size} MB is not a multiple of 2 MB.")
         if startup < MINIMUM_MEMORY_MB:
             raise modify_failed(machine, "Memory", f"The minimum is {MINIMUM_MEMORY_MB} MB.")
+        most = self._host.version.limits.memory_mb_of(machine.reader.generation)
+        if startup > most:
+            raise modify_failed(machine, "Memory", f"The maximum is {most} MB.")
         if dynamic and not minimum <= startup <= maximum:
             raise modify_failed(
                 machine, "Memory", "The startup memory must lie between the minimum and the maximum memory."
@@ -52,6 +54,8 @@ class MemoryRules:
             )
         if dynamic and machine.reader.processor.get("ExposeVirtualizationExtensions") is True:
             raise modify_failed(machine, "Memory", "Dynamic memory can't be used with nested virtualization.")
+        if machine.is_on and startup != current.get("VirtualQuantity"):
+            machine.change_memory(startup)
         self._host.repository.change(self._host.repository.reference_of(current), changes)
 
     def remove(self, machine: Machine, current: CimInstance) -> None:
@@ -86,7 +90,8 @@ class ProcessorRules:
         if count != current.get("VirtualQuantity"):
             must_be_off(machine, "Processor")
         # More virtual processors than the host has logical ones: the machine would not start, the console refuses it.
-        most = min(_MAX_PROCESSORS[machine.reader.generation], self._host.logical_processors)
+        limit = self._host.version.limits.processors_of(machine.reader.generation)
+        most = min(limit, self._host.logical_processors)
         if not 1 <= count <= most:
             raise modify_failed(
                 machine, "Processor", f"A virtual machine can have 1 to {most} virtual processors here."

@@ -26,7 +26,7 @@ from hyperv_simulator.machines.resources.rules import (
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, Refused
 from hyperv_simulator.repository.defaults import new_instance
 
-MAX_SYNTHETIC, MAX_LEGACY = 8, 4
+MAX_LEGACY = 4
 OFFLOAD = "Msvm_EthernetSwitchPortOffloadSettingData"
 _MAC = re.compile(r"[0-9A-Fa-f]{12}")
 
@@ -44,7 +44,9 @@ class NicRules:
         if machine.is_on and (self._host.version.release < 2016 or machine.reader.generation == 1):
             # Adapters can be added to a running machine since 2016, on generation 2 (Microsoft's list of new features).
             raise Refused(INVALID_STATE, "an adapter can't be added while the machine is on")
-        if len(machine.reader.all(given.class_name)) >= (MAX_LEGACY if is_legacy else MAX_SYNTHETIC):
+        if len(machine.reader.all(given.class_name)) >= (
+            MAX_LEGACY if is_legacy else self._host.version.limits.adapters
+        ):
             raise Refused(INVALID_PARAMETER, "no more adapters")
         values: dict[str, CimValue] = own_values(given)
         values["Address"] = self._address(machine, given)
