@@ -8,7 +8,7 @@ What does not fit and can't be made to is left as it is: ``problems`` names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.storage.errors import DiskError
 
 _HOST_IN_PATH = re.compile(r"^\\\\[^\\]+\\root\\", re.IGNORECASE)
+NO_NEW_IDENTITY: Mapping[str, str] = {}
 _NO_SWITCH = "33012"  # Compare-VM's MessageId for a switch that isn't there
 
 
@@ -54,21 +55,23 @@ class Problem:
     path: str = ""
 
 
-def settled(definition: Definition, host: NewcomerHost, new_id: str = "") -> list[CimInstance]:
-    """The settings of a machine as this host would hold them, planned.
+def settled(
+    definition: Definition, host: NewcomerHost, identities: Mapping[str, str] = NO_NEW_IDENTITY
+) -> list[CimInstance]:
+    """The settings of a machine (planned) or of a checkpoint as this host would hold them.
 
-    :param new_id: gives the machine another identity, and its adapters other dynamic addresses (assumption: as they
-        would get at their next start).
+    :param identities: old ids to new ones, of the machine and its checkpoints; with any, adapters get other dynamic
+        addresses (assumption: as they would at their next start).
     """
     fitted = [_fitted(item, host.repository.catalogue, host.kinds) for item in definition.settings]
-    found = [_renamed(item, definition, host, new_id) for item in fitted if item is not None]
+    found = [_renamed(item, host, identities) for item in fitted if item is not None]
     for item in found:
         if item.class_name == VSSD and not is_checkpoint(item):
             item["VirtualSystemType"] = PLANNED
         elif item.class_name == CONNECTION:
             _plug(item, host)
         elif item.class_name in (NIC, LEGACY_NIC):
-            if new_id and item.get("StaticMacAddress") is not True:
+            if identities and item.get("StaticMacAddress") is not True:
                 item["Address"] = host.switches.addresses.next()
             else:
                 host.switches.addresses.note(item.text("Address", ""))
@@ -115,13 +118,18 @@ def _fitted(item: CimInstance, catalogue: HostCatalogue, kinds: DeviceKinds) -> 
     return CimInstance(class_name, {name: value for name, value in item.items() if name.lower() in known})
 
 
-def _renamed(item: CimInstance, definition: Definition, host: NewcomerHost, new_id: str) -> CimInstance:
-    own_id = re.compile(re.escape(definition.machine_id), re.IGNORECASE)
+def with_identities(text: str, identities: Mapping[str, str]) -> str:
+    """A text with every old id replaced by its new one."""
+    for old, new in identities.items():
+        text = re.sub(re.escape(old), new, text, flags=re.IGNORECASE)
+    return text
+
+
+def _renamed(item: CimInstance, host: NewcomerHost, identities: Mapping[str, str]) -> CimInstance:
     here = f"\\\\{host.host_name}\\root\\"
 
     def text(value: str) -> str:
-        value = _HOST_IN_PATH.sub(lambda _: here, value)
-        return own_id.sub(new_id, value) if new_id else value
+        return with_identities(_HOST_IN_PATH.sub(lambda _: here, value), identities)
 
     renamed = CimInstance(item.class_name)
     for name, value in item.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ntpath
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,14 @@ from hyperv_simulator.machines.definition_file import Definition, NotADefinition
 from hyperv_simulator.machines.device_kinds import SASD
 from hyperv_simulator.machines.exporting import MEMORY_SUFFIXES
 from hyperv_simulator.machines.machine import Machine
-from hyperv_simulator.machines.newcomers import NewcomerHost, Problem, problems, settled
+from hyperv_simulator.machines.newcomers import (
+    NO_NEW_IDENTITY,
+    NewcomerHost,
+    Problem,
+    problems,
+    settled,
+    with_identities,
+)
 from hyperv_simulator.machines.reader import host_resource
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.settings import VSSD
@@ -37,6 +45,7 @@ class Planning:
     def __init__(self, host: NewcomerHost, machines: Machines) -> None:
         self._host = host
         self._machines = machines
+        self._origins: dict[str, str] = {}  # new ids of imported machines to the ids in their files
 
     def read(self, path: str) -> Definition:
         """The definition in a file of this host.
@@ -58,9 +67,9 @@ class Planning:
         :raises OperationFailed: as ``read``; or there is a machine with its id here, planned or not.
         """
         definition = self.read(path)
-        new_id = ids.new_guid() if new_identity else ""
+        identities = {definition.machine_id: ids.new_guid()} if new_identity else NO_NEW_IDENTITY
         root = ntpath.dirname(ntpath.dirname(path))
-        settings = settled(definition, self._host, new_id)
+        settings = settled(definition, self._host, identities)
         for item in settings:
             if item.class_name == SASD:
                 self._find_disk(item, root)
@@ -68,7 +77,10 @@ class Planning:
                 item["ConfigurationDataRoot"] = root
                 item["SnapshotDataRoot"] = ntpath.dirname(snapshot_folder.rstrip("\\")) if snapshot_folder else root
         state = State.OFF if new_identity else definition.state
-        machine = self.plan(replace(definition, machine_id=new_id or definition.machine_id), settings, state)
+        machine_id = identities.get(definition.machine_id, definition.machine_id)
+        machine = self.plan(replace(definition, machine_id=machine_id), settings, state)
+        if new_identity:
+            self._origins[machine_id] = definition.machine_id
         if state is State.SAVED:
             self._take_memory(machine.saved_file, path)
         return machine
@@ -96,21 +108,33 @@ class Planning:
                 raise DiskError(errors.PATH_NOT_FOUND, folder)
         except DiskError as error:
             raise _import_failed(f"'{folder}': {error.text} (0x{error.code:08X}).", error.code) from None
-        found = []
-        for file in sorted(local.iterdir()):
-            if file.suffix.lower() not in _SUFFIXES:
-                continue
-            definition = self.read(f"{folder}\\{file.name}")
-            if definition.system.get("VirtualSystemIdentifier") == machine.machine_id:
-                found.append(self._add_checkpoint(definition, ntpath.dirname(folder.rstrip("\\"))))
-                self._take_memory(self._host.checkpoints.state_file(definition.machine_id), f"{folder}\\{file.name}")
-        return found
+        origin = self._origins.get(machine.machine_id, machine.machine_id)
+        files = [f"{folder}\\{file.name}" for file in sorted(local.iterdir()) if file.suffix.lower() in _SUFFIXES]
+        checkpoints = {file: self.read(file) for file in files}
+        own = {file: item for file, item in checkpoints.items() if item.system.get("VirtualSystemIdentifier") == origin}
+        if origin == machine.machine_id:
+            for file, definition in own.items():
+                self._take_memory(self._host.checkpoints.state_file(definition.machine_id), file)
+            identities = NO_NEW_IDENTITY
+        else:
+            identities = {origin: machine.machine_id} | {item.machine_id: ids.new_guid() for item in own.values()}
+            self._follow(machine, identities)
+        root = ntpath.dirname(folder.rstrip("\\"))
+        return [self._add_checkpoint(definition, root, identities) for definition in own.values()]
 
-    def _add_checkpoint(self, definition: Definition, root: str) -> CimInstance:
-        settings = settled(definition, self._host)
+    def _follow(self, machine: Machine, identities: Mapping[str, str]) -> None:
+        """The machine goes on from its checkpoint under that one's new identity."""
+        system = machine.reader.system
+        parent = with_identities(system.text("Parent", ""), identities)
+        self._host.repository.change(self._host.repository.reference_of(system), {"Parent": parent or None})
+
+    def _add_checkpoint(self, definition: Definition, root: str, identities: Mapping[str, str]) -> CimInstance:
+        settings = settled(definition, self._host, identities)
         for item in settings:
             if item.class_name == SASD:
                 self._find_disk(item, root)
+            elif item.class_name == VSSD and identities:
+                item["IsSaved"] = False  # memory stays with the identity that it was saved under
             self._host.repository.add(item)
         return next(item for item in settings if item.class_name == VSSD)
 

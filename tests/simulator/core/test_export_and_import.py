@@ -225,6 +225,33 @@ def test_a_machine_moves_up_from_2012_r2(make_host: MakeHost) -> None:
     new.change_state(machine, 2)
 
 
+@pytest.mark.parametrize("new_identity", [False, True])
+def test_checkpoints_come_back_with_their_machine(client: Client, equipped: CimReference, new_identity: bool) -> None:
+    snapshots = client.service_reference("Msvm_VirtualSystemSnapshotService")
+    client.do(snapshots, "CreateSnapshot", AffectedSystem=equipped, SnapshotSettings="", SnapshotType=2)
+    definition = export(client, equipped)
+    assert exists(client, EXPORTED + r"\Virtual Hard Disks\root.vhdx")
+    if not new_identity:
+        client.do(client.management, "DestroySystem", AffectedSystem=equipped)
+    planned = bring_in(client, definition, new_identity=new_identity)
+    client.do(
+        client.management,
+        "ImportSnapshotDefinitions",
+        PlannedSystem=planned,
+        SnapshotFolder=EXPORTED + r"\Snapshots",
+    )
+    machine = realize(client, planned)
+    (checkpoint,) = client.query(
+        "select * from Msvm_VirtualSystemSettingData where VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Realized' "
+        f"and VirtualSystemIdentifier = '{machine.key('Name')}'"
+    )
+    assert client.system_settings(machine).get("Parent") == client.path(checkpoint)
+    client.do(snapshots, "ApplySnapshot", Snapshot=client.service.reference_of(checkpoint))
+    client.change_state(machine, 2)
+    client.change_state(machine, 3)
+    client.do(client.management, "DestroySystem", AffectedSystem=machine)
+
+
 def test_planned_machines_survive_a_restart(make_host: MakeHost) -> None:
     client = make_host()
     planned = bring_in(client, export(client, client.define()), new_identity=True)
