@@ -176,6 +176,9 @@ class Guest(Protocol):
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """Plug in, pull out, connect, disconnect, move to another VLAN until the guest has exactly these."""
 
+    def change_memory(self, memory_mb: int) -> None:
+        """Give a guest that runs more memory, or less."""
+
     def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None: ...
 
 

@@ -7,6 +7,7 @@ what ``Msvm_Keyboard.Layout`` (00000409) says.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 
 SHIFT = 0x2A
@@ -54,7 +55,8 @@ def strokes(text: str) -> Iterator[tuple[int, bool]]:
         yield VIRTUAL_KEYS[code], plain is not character or character.isupper()
 
 
-def characters() -> dict[tuple[int, bool], str]:
+@functools.cache
+def characters() -> Mapping[tuple[int, bool], str]:
     """What each key types, without and with Shift."""
     printable = "".join(map(chr, range(0x20, 0x7F))) + "\b\t\n"
     return {stroke: character for character in printable for stroke in strokes(character)}

@@ -176,6 +176,9 @@ class NoneGuest:
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """No wire, nothing to do."""
 
+    def change_memory(self, memory_mb: int) -> None:
+        """Nobody in it would notice."""
+
     def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None:
         if self._pipes is None:
             return

@@ -47,6 +47,7 @@ LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
 
 SERIAL_PORTS = 2
+NOT_SUPPORTED = 0x80070032
 QUIT_TIMEOUT_S = 10.0
 # ACPI's PM1 enable register on both machine types (firmware puts the block at 0x600), and its power button bit: the
 # guest sets it when it has a driver that listens to that button.
@@ -298,6 +299,10 @@ class QemuGuest:
         with self._lock:
             if self._devices is not None:
                 self._devices.change_nics(nics)
+
+    def change_memory(self, memory_mb: int) -> None:
+        """:raises GuestError: always: a QEMU guest keeps the memory that it was started with."""
+        raise GuestError(NOT_SUPPORTED, f"The simulator can't give a running QEMU guest {memory_mb} MB: turn it off.")
 
     def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None:
         with self._lock:

@@ -300,6 +300,25 @@ class Machine:
         with self.lock:
             self._settle(state)
 
+    def change_memory(self, size_mb: int) -> None:
+        """Gives a machine that runs another amount of its host's memory.
+
+        :raises OperationFailed: there is not enough, or the guest does not follow; it keeps what it has.
+        """
+        guest, before_mb = self.guest, self._host.memory.assigned_mb(self.machine_id)
+        if guest is None:
+            return
+        summary = f"'{self.reader.name}' failed to modify device 'Memory'."
+        if not self._host.memory.take(self.machine_id, size_mb):
+            raise OperationFailed(
+                summary, f"Not enough memory in the system (0x{OUT_OF_MEMORY_RESULT:08X}).", machine_id=self.machine_id
+            )
+        try:
+            guest.change_memory(size_mb)
+        except GuestError as error:
+            self._host.memory.take(self.machine_id, before_mb)
+            raise OperationFailed(summary, self._cause(error), machine_id=self.machine_id) from None
+
     # Migrations
 
     def leave_for(self, memory: Path) -> Departure:

@@ -197,6 +197,15 @@ def test_a_guest_that_turns_itself_off_or_crashes_is_off(bench: Bench, typist: C
     bench.wait(lambda: bench.client.state(typist) == OFF, "the worker process was killed")
 
 
+def test_a_guest_of_qemu_keeps_its_memory_while_it_runs(bench: Bench, typist: CimReference) -> None:
+    (memory,) = bench.client.settings(typist, "Msvm_MemorySettingData")
+    text = settings_text(memory.class_name, InstanceID=memory.get("InstanceID"), VirtualQuantity=128)
+
+    job = bench.client.failed(bench.client.management, "ModifyResourceSettings", ResourceSettings=[text])
+
+    assert "turn it off" in job.text("ErrorDescription")
+
+
 def test_a_reset_starts_anew(bench: Bench, typist: CimReference) -> None:
     console = bench.console("typist")
     console.wait_for("R", prompt=True)
