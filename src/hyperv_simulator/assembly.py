@@ -33,10 +33,11 @@ from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.checkpoints.tree import CheckpointTree
 from hyperv_simulator.machines.companions import MachineCompanions
 from hyperv_simulator.machines.device_kinds import DeviceKinds
+from hyperv_simulator.machines.host_device_kinds import host_device_kinds
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.host_shutdown import resume_machines, stop_machines
-from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.planning import Planning
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.rules import ResourceRules
 from hyperv_simulator.machines.resources.table import ResourceTable
@@ -110,7 +111,7 @@ class Inside:
         self.system = OperatingSystem(self.facts, KeptState(folder / "windows.json"), clock)
         self.catalogue = HostCatalogue(self.facts.version, self.system.features.absent_namespaces())
         self.repository = Repository(self.catalogue)
-        self.kinds = DeviceKinds(self.facts.version)
+        self.kinds = DeviceKinds(self.facts.version, host_device_kinds(self.facts.version))
         self.memory = HostMemory(config.memory_mb)
         self.jobs = Jobs(self.repository, self.host_name, faults.for_job)
         names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})

@@ -305,72 +305,17 @@ def kinds(version: WindowsVersion) -> tuple[DeviceKind, ...]:
             "Settings for the Microsoft Virtual Serial Port.",
             values={"Connection": [""], **({"DebuggerMode": False} if version.has_serial_port_settings else {})},
         ),
-        *_scarce(),
-        *(_assignable(version) if recent else ()),
-    )
-
-
-def _scarce() -> tuple[DeviceKind, ...]:
-    """Kinds that every host knows and few have. Pools: real-instances 1.7; that of Fibre Channel ports: HVWMI
-    ``fibre_channel``."""
-    return (
-        DeviceKind(
-            "Synthetic 3D Display Controller",
-            "Msvm_Synthetic3DDisplayControllerSettingData",
-            24,
-            "3D Display Controller",
-            "Settings for the Microsoft Synthetic 3D Display Controller.",
-            "06FF76FA-2D58-4BAF-9F8D-455773824F37",
-            pool_class="Msvm_Synth3dVideoPool",
-        ),
-        DeviceKind(
-            "Synthetic FibreChannel Port",
-            "Msvm_SyntheticFcPortSettingData",
-            7,
-            "Fibre Channel Adapter",
-            "Settings for the Microsoft Synthetic FibreChannel Port.",
-            "19839BFF-6F04-4B24-B4B5-1AFCCBE729DE",
-        ),
-        DeviceKind(
-            "FibreChannel Connection",
-            "Msvm_FcPortAllocationSettingData",
-            64764,
-            "Fibre Channel Connection",
-            "Settings for the Fibre Channel connection.",
-            "146C56A0-3546-469B-9737-FCBCF82428F4",
-        ),
-    )
-
-
-def _assignable(version: WindowsVersion) -> tuple[DeviceKind, ...]:
-    """Devices and shares of devices. Types: HVWMI ``host_pools``; of the pools' GUIDs the first block of the GPU
-    partitions' is known (HVWMI ``gpu_partition``), the rest is made up."""
-    return (
-        DeviceKind(
-            "Virtual Pci Express Port",
-            "Msvm_PciExpressSettingData",
-            32769,
-            "PCI Express Port",
-            "Microsoft Virtual PCI Express Port Setting Data",
-            "2FCC454E-0000-4000-8000-000000032769",
-            {"VirtualFunctions": [0]} if version.release >= 2019 else {},
-        ),
-        DeviceKind(
-            "GPU Partition",
-            "Msvm_GpuPartitionSettingData",
-            32770,
-            "GPU Partition",
-            "Settings for the Microsoft GPU Partition.",
-            "0DCC3FD1-0000-4000-8000-000000032770",
-        ),
     )
 
 
 class DeviceKinds:
-    """The kinds of one release, found by sub type with or without its prefix, in any letter case."""
+    """The kinds of one release, found by sub type with or without its prefix, in any letter case.
 
-    def __init__(self, version: WindowsVersion) -> None:
-        self.all = kinds(version)
+    :param more: kinds that are listed elsewhere.
+    """
+
+    def __init__(self, version: WindowsVersion, more: tuple[DeviceKind, ...] = ()) -> None:
+        self.all = (*kinds(version), *more)
         self._by_sub_type = {kind.sub_type.lower(): kind for kind in self.all}
 
     def find(self, sub_type: str) -> DeviceKind | None:
