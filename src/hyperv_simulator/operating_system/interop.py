@@ -6,6 +6,7 @@ Windows registers DMTF's profiles for power supplies and, with the Hyper-V role,
 
 from __future__ import annotations
 
+from compute_hyperv.cim.values import CimValue
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 
@@ -27,7 +28,7 @@ def populate(repository: Repository, *, has_hyperv: bool) -> None:
     repository.serve("Msvm_RegisteredProfile", INTEROP)
     repository.serve("Win32_PowerSupplyProfile", INTEROP)
     for name, version in _PROFILES if has_hyperv else ():
-        values = {
+        values: dict[str, CimValue] = {
             "InstanceID": f"DMTF:{name}:{version}",
             "RegisteredName": name,
             "RegisteredVersion": version,
@@ -35,4 +36,4 @@ def populate(repository: Repository, *, has_hyperv: bool) -> None:
             "AdvertiseTypes": [_NOT_ADVERTISED],
             "ElementName": name,
         }
-        repository.add(new_instance(repository.catalogue, "Msvm_RegisteredProfile", dict(values), INTEROP))
+        repository.add(new_instance(repository.catalogue, "Msvm_RegisteredProfile", values, INTEROP))

@@ -18,6 +18,7 @@ URLS = {
     "KeyProtectionServerUrl": "http://hgs.test/KeyProtection",
     "AttestationServerUrl": "http://hgs.test/Attestation",
 }
+WHERE = ("http://hgs.test/KeyProtection", "http://hgs.test/Attestation")
 
 
 def configuration(client: Client) -> tuple[object, ...]:
@@ -32,9 +33,9 @@ def test_a_fresh_host_is_in_local_mode_and_unguarded(client: Client) -> None:
 
 
 def test_a_host_that_passed_is_guarded(make_host: MakeHost) -> None:
-    hgs = HgsConfig("hosting_service", *URLS.values(), operation_mode="tpm", attestation="passed")
+    hgs = HgsConfig("hosting_service", *WHERE, "tpm", "passed")
     assert configuration(make_host(hgs=hgs)) == (2, True, 100)
-    failed = HgsConfig("hosting_service", *URLS.values(), attestation="insecure", substatus=1)
+    failed = HgsConfig("hosting_service", *WHERE, "tpm", "insecure", 1)
     assert configuration(make_host("hv2", hgs=failed)) == (2, False, 303)
 
 

@@ -125,8 +125,8 @@ class Addresses:
 
     def _dns(self) -> Iterator[CimInstance]:
         for item in self._wiring.interfaces():
-            servers = list(item.nic.dns) if item.nic is not None else []
-            yield self._new("MSFT_DNSClientServerAddress", f"{item.index}:{_IPV4}", item, {"ServerAddresses": servers})
+            values: dict[str, CimValue] = {"ServerAddresses": [*item.nic.dns] if item.nic is not None else []}
+            yield self._new("MSFT_DNSClientServerAddress", f"{item.index}:{_IPV4}", item, values)
 
     def _dns_clients(self) -> Iterator[CimInstance]:
         for item in self._wiring.interfaces():

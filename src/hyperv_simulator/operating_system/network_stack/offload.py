@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compute_hyperv.cim.values import CimValue
 from hyperv_simulator.operating_system.network_stack import STANDARD
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
@@ -9,7 +10,7 @@ from hyperv_simulator.repository.instances import Repository
 
 def populate(repository: Repository) -> None:
     """Puts the only instance in."""
-    values = {
+    values: dict[str, CimValue] = {
         "InstanceID": "MSFT_NetOffloadGlobalSetting",
         "ReceiveSideScaling": 1,
         "ReceiveSegmentCoalescing": 1,
@@ -19,4 +20,4 @@ def populate(repository: Repository) -> None:
         "NetworkDirectAcrossIPSubnets": 0,
         "PacketCoalescingFilter": 0,
     }
-    repository.add(new_instance(repository.catalogue, "MSFT_NetOffloadGlobalSetting", dict(values), STANDARD))
+    repository.add(new_instance(repository.catalogue, "MSFT_NetOffloadGlobalSetting", values, STANDARD))

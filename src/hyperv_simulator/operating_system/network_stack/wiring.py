@@ -114,7 +114,7 @@ class Wiring:
         found = []
         for number, port in enumerate(self._repository.instances(INTERNAL_PORT)):
             guid = port.text("DeviceID").removeprefix("Microsoft:").strip("{}")
-            adapter = taken.get(guid)
+            below = taken.get(guid)
             suffix = f" #{number + 1}" if number else ""
             interface = Interface(
                 f"vEthernet ({port.text('ElementName')})",
@@ -122,10 +122,10 @@ class Wiring:
                 guid,
                 port.text("PermanentAddress"),
                 _FIRST_VIRTUAL_INDEX + number,
-                adapter.speed_bps if adapter else 10_000_000_000,
-                adapter.nic.connected if adapter else True,
+                below.speed_bps if below else 10_000_000_000,
+                below.nic.connected if below else True,
                 virtual=True,
-                nic=nics[adapter.name] if adapter else None,
+                nic=nics[below.name] if below else None,
             )
             found.append(interface)
         return found
