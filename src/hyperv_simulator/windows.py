@@ -100,7 +100,7 @@ RELEASES: Mapping[str, WindowsVersion] = {
             "20348",
             "10.0",
             _UP_TO_2022,
-            Limits(1024, 240, 64),
+            Limits(1024, 12, 64),
         ),
         WindowsVersion(
             "2025",
