@@ -115,7 +115,9 @@ def _fitted(item: CimInstance, catalogue: HostCatalogue, kinds: DeviceKinds) -> 
         known = {lower for _, lower in catalogue.property_names(item.namespace, class_name)}
     except NotFound:
         return None
-    return CimInstance(class_name, {name: value for name, value in item.items() if name.lower() in known})
+    # What begins with an underscore lies beside the properties (key protectors, ``security``) and comes along.
+    kept = {name: value for name, value in item.items() if name.lower() in known or name.startswith("_")}
+    return CimInstance(class_name, kept)
 
 
 def with_identities(text: str, identities: Mapping[str, str]) -> str:

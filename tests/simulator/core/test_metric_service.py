@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_ports_metrics_need_metering_acls_and_a_running_machine(
     client: Client, service: CimReference, machine: CimReference
 ) -> None:
     port = client.connect(machine, client.add_nic(machine))
-    control = {"Subject": port, "MetricCollectionEnabled": ENABLE}
+    control: dict[str, Any] = {"Subject": port, "MetricCollectionEnabled": ENABLE}
     assert client.refused(service, "ControlMetrics", **control) == 2
     for direction in (1, 2):
         acl = settings_text(

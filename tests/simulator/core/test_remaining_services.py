@@ -120,7 +120,7 @@ class TestCollections:
     def test_nobody_checkpoints_collections(self, client: Client, service: CimReference) -> None:
         group = self.define(client, service)
         snapshots = client.service_reference("Msvm_CollectionSnapshotService")
-        given = {"Collection": group, "SnapshotSettings": ""}
+        given: dict[str, Any] = {"Collection": group, "SnapshotSettings": ""}
         assert client.refused(snapshots, "CreateSnapshot", **given, SnapshotType=1) == 32770
         points = client.service_reference("Msvm_CollectionReferencePointService")
         assert client.refused(points, "CreateReferencePoint", Collection=group, ReferencePointType=1) == 32770

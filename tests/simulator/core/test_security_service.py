@@ -10,6 +10,7 @@ from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.values import CimInstance, CimReference
 from tests.simulator.core.client import Client, settings_text
 from tests.simulator.core.conftest import MakeHost
+from tests.simulator.core.test_export_and_import import bring_in, export, realize
 
 PROTECTOR = bytes(range(1, 200))
 
@@ -143,6 +144,18 @@ def test_key_protectors_survive_a_restart(make_host: MakeHost) -> None:
     client.do(service, "SetKeyProtector", **settings, KeyProtector=PROTECTOR)
     client.inside.close()
     assert make_host().do(service, "GetKeyProtector", **settings)["KeyProtector"] == PROTECTOR
+
+
+def test_key_protectors_go_with_an_exported_machine(
+    client: Client, service: CimReference, protected: CimReference
+) -> None:
+    client.do(service, "ModifySecuritySettings", SecuritySettingData=text(client, protected, TpmEnabled=True))
+    path = export(client, protected)
+    client.do(client.management, "DestroySystem", AffectedSystem=protected)
+    machine = realize(client, bring_in(client, path))
+    assert security(client, machine).get("TpmEnabled") is True
+    outputs = client.do(service, "GetKeyProtector", SecuritySettingData=text(client, machine))
+    assert outputs["KeyProtector"] == PROTECTOR
 
 
 def test_2012_r2_has_no_security_service(make_host: MakeHost) -> None:
