@@ -22,6 +22,7 @@ from hyperv_simulator.migration.request import MigrationRequest
 from hyperv_simulator.outcomes import INVALID_PARAMETER, Refused
 from hyperv_simulator.storage.vhd import DiskStore
 
+NO_PLACES: Mapping[str, str] = {}
 _SERVICE_SETTINGS = "Msvm_VirtualSystemManagementServiceSettingData"
 
 
@@ -60,8 +61,10 @@ def plan(
     target: MigrationHost,
     *,
     everything: bool,
+    places: Mapping[str, str] = NO_PLACES,
 ) -> Relocation:
     """:param everything: to another host, so that a file goes even where its path stays.
+    :param places: where disks go that the request does not name, by lower-case id.
     :raises Refused: 32773: a disk that the machine does not have.
     :raises DiskError: a chain is broken.
     """
@@ -78,10 +81,10 @@ def plan(
         raise Refused(INVALID_PARAMETER, f"no disk {stranger!r}")
     for disk_id, current in own.items():
         path = file_of(current)
-        wanted = path
+        wanted = places.get(disk_id, path)
         if disk_id in named:
             wanted = file_of(named[disk_id]) or _chosen(path, target)
-        elif not everything or target.disks.folder.exists(path):
+        elif not everything or target.disks.folder.exists(wanted):
             continue
         if not everything and wanted.lower() == path.lower():
             continue

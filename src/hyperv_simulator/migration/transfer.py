@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Transfer:
         :raises OperationFailed: a file is missing or in the way.
         """
         folder = self._source.disks.folder
-        return sum(folder.existing(path).stat().st_blocks * 512 for path in self._files().moves)
+        return sum(folder.existing(path).stat().st_blocks * 512 for path in self._files({}).moves)
 
     def check(self) -> None:
         """:raises OperationFailed: the machine could not be moved as asked."""
@@ -141,8 +141,9 @@ class Transfer:
         permission.check_processors(self._machine, self._source, self._destination)
         if self._request.moves_storage and self._machine.reader.of_kind("Physical Disk Drive"):
             raise self._failed("The virtual machine has a physical hard disk, which can't be moved with its storage.")
-        files = self._files()
-        for disk in hard_disks(planned.reader.all("CIM_SettingData")):
+        disks = hard_disks(planned.reader.all("CIM_SettingData"))
+        files = self._files({disk.text("InstanceID").lower(): file_of(disk) for disk in disks})
+        for disk in disks:
             target = files.by_lower_case.get(self._path_here(disk).lower())
             if target is not None:
                 self._destination.repository.change(
@@ -162,11 +163,13 @@ class Transfer:
                 raise self._failed_here(DiskError(errors.VHD_PARENT_NOT_FOUND, files.place(child)))
         return files
 
-    def _files(self) -> Relocation:
+    def _files(self, places: Mapping[str, str]) -> Relocation:
         if not self._request.moves_storage:
             return _NO_FILES
         try:
-            found = relocation.plan(self._machine, self._source, self._request, self._destination, everything=True)
+            found = relocation.plan(
+                self._machine, self._source, self._request, self._destination, everything=True, places=places
+            )
             for target in found.moves.values():
                 if self._destination.disks.folder.exists(target) and not self._request.overwrites:
                     raise DiskError(errors.FILE_EXISTS, target)

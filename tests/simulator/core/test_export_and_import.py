@@ -167,6 +167,26 @@ def test_a_planned_machine_is_no_machine_yet(client: Client, equipped: CimRefere
     assert exists(client, definition)
 
 
+def test_a_planned_machine_s_resources_change_like_any_other_s_but_disks_stay(
+    client: Client, equipped: CimReference
+) -> None:
+    planned = bring_in(client, export(client, equipped), new_identity=True)
+    text = settings_text(
+        "Msvm_VirtualSystemSettingData", InstanceID=f"Microsoft:{planned.key('Name')}", ElementName="x"
+    )
+    client.do(client.management, "ModifySystemSettings", SystemSettings=text)
+    assert client.service.get(planned).get("ElementName") == "x"
+    (nic,) = client.settings(planned, "Msvm_SyntheticEthernetPortSettingData")
+    client.do(client.management, "RemoveResourceSettings", ResourceSettings=[client.service.reference_of(nic)])
+    client.add_nic(planned)
+    (disk,) = client.settings(planned, "Msvm_StorageAllocationSettingData")
+    removal = {"ResourceSettings": [client.service.reference_of(disk)]}
+    assert client.failed(client.management, "RemoveResourceSettings", **removal).get("ErrorCode") == 32775
+    machine = realize(client, planned)
+    client.do(client.management, "RemoveResourceSettings", **removal)
+    client.change_state(machine, 2)
+
+
 def test_the_same_identity_can_t_be_imported_beside_itself(client: Client, equipped: CimReference) -> None:
     definition = export(client, equipped)
     job = client.failed(

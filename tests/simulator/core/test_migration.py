@@ -336,6 +336,20 @@ def test_a_staged_machine_is_repaired_and_then_receives_the_real_one(hosts: Host
     assert machine_names(source) == []
 
 
+def test_disks_go_where_the_staged_machine_has_them(
+    source: Client, destination: Client, equipped: CimReference
+) -> None:
+    move(source, equipped, STAGED)
+    (disk,) = destination.settings(equipped, DISKS)
+    text = settings_text(DISKS, InstanceID=disk.get("InstanceID"), HostResource=[r"C:\repaired\root.vhdx"])
+    destination.do(destination.management, "ModifyResourceSettings", ResourceSettings=[text])
+    move(source, equipped, BOTH, DestinationPlannedVirtualSystemId=equipped.key("Name"))
+    (disk,) = destination.settings(equipped, DISKS)
+    assert disk.get("HostResource") == [r"C:\repaired\root.vhdx"]
+    assert files(source) == []
+    destination.change_state(equipped, RUNNING)
+
+
 def test_a_staged_machine_stays_when_the_move_onto_it_fails(source: Client, destination: Client) -> None:
     machine = source.define(
         resources=[

@@ -21,7 +21,7 @@ from hyperv_simulator.machines.resources.rules import (
     parent_in,
 )
 from hyperv_simulator.outcomes import E_FAIL, INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
-from hyperv_simulator.storage.errors import SHARING_VIOLATION, DiskError
+from hyperv_simulator.storage.errors import NO_SHARING, SHARING_VIOLATION, DiskError
 
 MAX_SCSI_CONTROLLERS = 4
 _SLOTS = {"emulated ide controller": 2, "synthetic scsi controller": 64}
@@ -158,6 +158,7 @@ class MediumRules:
         path = self._path(given)
         _check_values(given)
         self._check(machine, path, is_disk=kind == "virtual hard disk")
+        self._check_sharing(machine, given, path)
         values: dict[str, CimValue] = {
             **own_values(given),
             "Parent": full_path(repository, self._host.host_name, drive),
@@ -178,6 +179,7 @@ class MediumRules:
         for name, value in changes.items():
             wanted[name] = value
         _check_values(wanted)
+        self._check_sharing(machine, wanted, host_resource(wanted))
         if "hostresource" in {name.lower() for name in changes}:
             path = host_resource(given)
             if not path:
@@ -191,6 +193,8 @@ class MediumRules:
         machine.refresh_guest("disks")
 
     def remove(self, machine: Machine, current: CimInstance) -> None:
+        if machine.is_planned and sub_type_of(current) == "virtual hard disk":
+            raise Refused(INVALID_STATE, "disks are removed once the machine is realized")  # old-driver 5.9
         if (
             machine.is_on
             and sub_type_of(current) == "virtual hard disk"
@@ -207,8 +211,18 @@ class MediumRules:
             raise Refused(INVALID_PARAMETER, "HostResource is not one file")
         return files[0]
 
+    def _check_sharing(self, machine: Machine, medium: CimInstance, path: str) -> None:
+        if medium.get("PersistentReservationsSupported") is True and not self._host.disks.folder.can_share(path):
+            raise OperationFailed(
+                f"'{machine.reader.name}' failed to add device 'Virtual Hard Disk'.",
+                NO_SHARING,
+                machine_id=machine.machine_id,
+            )
+
     def _check(self, machine: Machine, path: str, *, is_disk: bool) -> None:
-        """The file is there, is what it should be, and nobody has it open."""
+        """The file is there, is what it should be, and nobody has it open. Of a planned machine, validation says so."""
+        if machine.is_planned:
+            return
         disks = self._host.disks
         try:
             if is_disk:
