@@ -271,7 +271,7 @@ class Inside:
                     WorldWideNames(repository, self.host_name, self.system.kept).methods(),
                 ),
             ),
-            VirtualSystemSnapshotProvider(machines, self.checkpoints, jobs),
+            VirtualSystemSnapshotProvider(machines, self.checkpoints, self.further.reference_points, jobs),
             VirtualEthernetSwitchManagementProvider(
                 repository,
                 self.switches,

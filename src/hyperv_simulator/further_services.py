@@ -26,6 +26,7 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.fibre_channel import FibreChannelRules
 from hyperv_simulator.machines.resources.gpu_partition import GpuPartitionRules
+from hyperv_simulator.machines.resources.markers import MarkerRules
 from hyperv_simulator.machines.resources.pci_express import PciExpressRules
 from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRules
 from hyperv_simulator.machines.runtime_devices import RuntimeDevices
@@ -105,7 +106,7 @@ class FurtherServices:
         self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
         self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self._kept)
         self._collections = Collections(repository, host.machines, self._kept)
-        self._points = ReferencePoints(repository, host.machines, self._kept)
+        self.reference_points = ReferencePoints(repository, host.machines, self._kept)
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:
@@ -114,6 +115,8 @@ class FurtherServices:
             "fibrechannel connection": FibreChannelRules(),
             "virtual pci express port": PciExpressRules(self._host, self._assignable),
             "gpu partition": GpuPartitionRules(self._host, self._gpus),
+            "msvm_batterysettingdata": MarkerRules(self._host, "Virtual Battery", most=1),
+            "persistent memory controller": MarkerRules(self._host, "Persistent Memory Controller", "\\0"),
         }
 
     def providers(self) -> Iterator[Provider]:
@@ -133,7 +136,7 @@ class FurtherServices:
         yield CollectionSnapshotProvider()
         yield CollectionReferencePointProvider()
         yield TransparentBridgingProvider()
-        yield ReferencePointProvider(repository, machines, self._points, jobs)
+        yield ReferencePointProvider(repository, machines, self.reference_points, jobs)
         terminal = ServiceKind(
             "Msvm_TerminalService", service_data.TERMINAL_SETTINGS, parameter="ServiceSettingData", at_once=True
         )

@@ -51,6 +51,15 @@ class CheckpointAssociations:
             self._last_applied,
         )
         yield Association(
+            "Msvm_ParentChildSettingData",
+            "Antecedent",
+            VSSD,
+            "Dependent",
+            VSSD,
+            self._followers,
+            lambda settings: some(self._tree.parent(settings)),
+        )
+        yield Association(
             "Msvm_ServiceAffectsElement",
             "AffectedElement",
             VSSD,
@@ -74,6 +83,12 @@ class CheckpointAssociations:
         for system in self._system_of(settings):
             if any(item.get("InstanceID") == settings.get("InstanceID") for item in walk(system)):
                 yield system
+
+    def _followers(self, settings: CimInstance) -> Iterable[CimInstance]:
+        machine = self._walks.machines.find(settings.text("VirtualSystemIdentifier", ""))
+        if machine is None or not is_checkpoint(settings):
+            return ()
+        return self._tree.followers(machine, settings)
 
     def _current(self, system: CimInstance) -> Iterable[CimInstance]:
         machine = self._machine(system)

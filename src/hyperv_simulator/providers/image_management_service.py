@@ -26,7 +26,7 @@ from hyperv_simulator.providers.mounted_storage_image import MountedImages
 from hyperv_simulator.providers.unsupported import service_control, vhd_sets
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.storage.errors import FILE_NOT_FOUND as FILE_NOT_FOUND_RESULT
-from hyperv_simulator.storage.errors import PATH_NOT_FOUND, VHD_CHAIN_CYCLE, DiskError
+from hyperv_simulator.storage.errors import NO_SHARING, PATH_NOT_FOUND, VHD_CHAIN_CYCLE, DiskError
 from hyperv_simulator.storage.vhd import DiskFormat, DiskKind, DiskStore, VirtualDisk
 
 _SETTINGS = "Msvm_VirtualHardDiskSettingData"
@@ -38,7 +38,6 @@ _FORMAT_SET = 4
 _FLOPPY_BYTES = 1440 * 1024
 # Modes of compacting: those in which blocks are looked through for zeros, and those that only give back what is marked.
 _MODES_THAT_LOOK = {0: True, 1: False, 2: False, 3: False, 4: True}
-_CLUSTER_STORAGE = "c:\\clusterstorage\\"
 
 
 def _job(verb: str, doing: str, job_type: int, what: str = "Virtual Hard Disk") -> JobKind:
@@ -132,6 +131,11 @@ class ImageManagementProvider(Provider):
             return job_started(self._jobs.failed(_CREATE, failure, user=call.caller.user))
         path = self._path_in(given)
         kind, disk_format = self._kind_in(given), self._format_in(given)
+        if not path.lower().endswith(f".{disk_format}"):
+            # Also .avhdx, which only Hyper-V itself makes (HVWMI vhd_setparent).
+            why = f"'{path}': The file extension is not valid."
+            invalid = OperationFailed("Failed to create the virtual hard disk.", why, code=INVALID_PARAMETER)
+            return job_started(self._jobs.failed(_CREATE, invalid, user=call.caller.user))
         parent = given.get("ParentPath")
         if kind == "differencing" and not parent:
             raise Refused(INVALID_PARAMETER, "a differencing disk without a parent")
@@ -206,9 +210,12 @@ class ImageManagementProvider(Provider):
     def _set_parent(self, call: Call) -> Outputs:
         child, parent = call.text("ChildPath"), call.text("ParentPath")
         ignore = call.boolean("IgnoreIDMismatch")
-        return self._start(
-            call, _RECONNECT, child, "set the parent of", lambda: self._disks.set_parent(child, parent, ignore)
-        )
+        try:
+            self._disks.set_parent(child, parent, ignore)
+        except DiskError as error:
+            failure = self._failure("set the parent of", child, error)
+            return job_started(self._jobs.failed(_RECONNECT, failure, user=call.caller.user))
+        return done()  # at once (HVWMI vhd_setparent)
 
     def _validate(self, call: Call) -> Outputs:
         path = call.text("Path")
@@ -220,33 +227,37 @@ class ImageManagementProvider(Provider):
 
         def validate() -> None:
             self._disks.info(path)
-            if not str(self._disks.folder.parse(path)).lower().startswith(_CLUSTER_STORAGE):
-                text = "The storage where the virtual hard disk is located does not support virtual hard disk sharing."
-                raise OperationFailed(f"Failed to validate '{path}'.", text, code=FAILED)
+            if not self._disks.folder.can_share(path):
+                raise OperationFailed(f"Failed to validate '{path}'.", NO_SHARING, code=FAILED)
 
         return self._start(call, _SHARING, path, "validate", validate)
 
     # Inside
 
-    def _smallest_size(self, disk: VirtualDisk) -> int:
+    def _smallest_size(self, disk: VirtualDisk) -> int | None:
+        """NULL where nobody can say: no partitions (HVWMI vhd_info), or a parent is missing (assumption)."""
         try:
             return self._disks.smallest_size(disk.path)
         except DiskError:
-            return disk.virtual_size_bytes  # a parent is missing
+            return None
 
     def _start(self, call: Call, kind: JobKind, path: str, verb: str, action: Callable[[], None]) -> Outputs:
         def work(_: JobControl) -> None:
             try:
                 action()
             except DiskError as error:
-                raise OperationFailed(
-                    f"Failed to {verb} the virtual hard disk.",
-                    f"The system failed to {verb} '{path}': {error.text} (0x{error.code:08X}).",
-                    code=VHD_CHAIN_CYCLE_CODE if error.code == VHD_CHAIN_CYCLE else FAILED,
-                    result=error.code,
-                ) from None
+                raise self._failure(verb, path, error) from None
 
         return job_started(self._jobs.start(kind, work, user=call.caller.user, origin=(self.class_name, call.method)))
+
+    @staticmethod
+    def _failure(verb: str, path: str, error: DiskError) -> OperationFailed:
+        return OperationFailed(
+            f"Failed to {verb} the virtual hard disk.",
+            f"The system failed to {verb} '{path}': {error.text} (0x{error.code:08X}).",
+            code=VHD_CHAIN_CYCLE_CODE if error.code == VHD_CHAIN_CYCLE else FAILED,
+            result=error.code,
+        )
 
     def _read(self, path: str) -> VirtualDisk:
         try:

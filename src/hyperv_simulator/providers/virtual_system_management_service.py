@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
-from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.checkpoints.settings import checkpoint_changes
@@ -132,7 +131,7 @@ class VirtualSystemManagementProvider(Provider):
             reference = CimReference(VSSD, {"InstanceID": self._id_in(given)})
             checkpoint = self._checkpoints.tree.find(reference)
             if checkpoint is not None:
-                return self._modify_checkpoint(call, checkpoint, given)
+                return self._modify_checkpoint(checkpoint, given)
             machine = self._machines.of(reference)
             changes = self._system_settings.checked(machine, given)
         except OperationFailed as failure:
@@ -145,16 +144,11 @@ class VirtualSystemManagementProvider(Provider):
 
         return self._start(call, _MODIFYING_SYSTEM, modify, machine)
 
-    def _modify_checkpoint(self, call: Call, checkpoint: CimInstance, given: CimInstance) -> Outputs:
+    def _modify_checkpoint(self, checkpoint: CimInstance, given: CimInstance) -> Outputs:
+        """Done at once (HVWMI snapshot_rename)."""
         changes = checkpoint_changes(checkpoint, given)
-        machine = self._machines.of(
-            CimReference(VSSD, {"InstanceID": ids.settings_id(checkpoint.text("VirtualSystemIdentifier"))})
-        )
-
-        def modify(_: JobControl) -> None:
-            self._repository.change(self._repository.reference_of(checkpoint), changes)
-
-        return self._start(call, _MODIFYING_SYSTEM, modify, machine)
+        self._repository.change(self._repository.reference_of(checkpoint), changes)
+        return done()
 
     # Resources
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance
+from hyperv_simulator.instances.reference_points import ReferencePoints
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.machines.checkpoints.operations import Checkpoints, Wish
 from hyperv_simulator.machines.checkpoints.tree import REALIZED, RECOVERY
@@ -19,7 +20,6 @@ from hyperv_simulator.outcomes import (
     INVALID_PARAMETER,
     INVALID_STATE,
     INVALID_TYPE,
-    NOT_SUPPORTED,
     OperationFailed,
     Refused,
 )
@@ -33,6 +33,7 @@ _APPLICATION_CONSISTENT = 1
 _TAKING = JobKind("Taking Snapshot", "Taking Virtual Machine Snapshot", 70)
 _DELETING = JobKind("Deleting Snapshot", "Deleting Snapshot", 72)
 _APPLYING = JobKind("Applying Snapshot", "Applying Virtual Machine Snapshot", 71)
+_CONVERTING = JobKind("Converting Snapshot", "Converting Snapshot to Reference Point", 200)
 _CLEARING = JobKind("Clearing Snapshot State", "Clearing Virtual Machine Snapshot State", 73)
 # OperationalStatus[1] of the machine meanwhile, hyperv-ops 6.
 _CREATING_STATUS = (32768, "Creating checkpoint")
@@ -43,9 +44,12 @@ _DELETING_STATUS = (32770, "Deleting checkpoint")
 class VirtualSystemSnapshotProvider(Provider):
     class_name = "Msvm_VirtualSystemSnapshotService"
 
-    def __init__(self, machines: Machines, checkpoints: Checkpoints, jobs: Jobs) -> None:
+    def __init__(
+        self, machines: Machines, checkpoints: Checkpoints, reference_points: ReferencePoints, jobs: Jobs
+    ) -> None:
         self._machines = machines
         self._checkpoints = checkpoints
+        self._reference_points = reference_points
         self._jobs = jobs
 
     def methods(self) -> Mapping[str, Method]:
@@ -129,11 +133,20 @@ class VirtualSystemSnapshotProvider(Provider):
         return self._start(call, _CLEARING, self._machine_of(checkpoint), _DELETING_STATUS, clear)
 
     def _convert(self, call: Call) -> Outputs:
-        """Only recovery checkpoints become reference points; the simulator tracks no changes to refer to."""
+        """Only recovery checkpoints become reference points, and are gone then (the service's class page)."""
         checkpoint = self._checkpoints.tree.of(call.target_of("AffectedSnapshot"))
         if checkpoint.get("VirtualSystemType") != RECOVERY:
             raise Refused(INVALID_TYPE, "no recovery checkpoint")
-        raise Refused(NOT_SUPPORTED, "reference points")
+        machine = self._machine_of(checkpoint)
+
+        def convert(control: JobControl) -> None:
+            self._jobs.add_result(control.reference, self._reference_points.create(machine))
+            self._checkpoints.delete(machine, [checkpoint])
+
+        def merge() -> None:
+            self._checkpoints.merging.start(machine, call.caller.user)
+
+        return self._start(call, _CONVERTING, machine, _DELETING_STATUS, convert, merge)
 
     def _machine_of(self, checkpoint: CimInstance) -> Machine:
         machine = self._machines.find(checkpoint.text("VirtualSystemIdentifier", ""))

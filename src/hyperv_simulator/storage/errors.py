@@ -39,6 +39,9 @@ VHD_INVALID_STATE = 0xC03A001C
 VHD_SECTOR_SIZE = 0xC03A001D
 VHD_RESIZE_WOULD_TRUNCATE = 0xC03A0025
 
+# Hyper-V's own sentence, with no code of Windows' behind it (HVWMI shared_vhd).
+NO_SHARING = "The storage where the virtual hard disk is located does not support virtual hard disk sharing."
+
 # One sentence per code, as FormatMessage gives it in English.
 TEXTS: dict[int, str] = {
     FILE_NOT_FOUND: "The system cannot find the file specified.",

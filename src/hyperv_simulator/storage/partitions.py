@@ -16,14 +16,14 @@ _HEAD_BYTES = 1 << 20  # table and entries, with any sector size
 _GPT_ENTRIES_BYTES = 16 * 1024  # what the copy at the disk's end takes besides its header
 
 
-def smallest_size(chain: list[Layer]) -> int:
-    """Bytes that the disk needs.
+def smallest_size(chain: list[Layer]) -> int | None:
+    """Bytes that the disk needs; None where there are no partitions.
 
     :param chain: the disk and its parents, the base last.
     """
     disk = chain[0].disk
     end = _end_of_partitions(read_head(chain, min(_HEAD_BYTES, disk.virtual_size)), disk.logical_sector)
-    return disk.virtual_size if end is None else min(end, disk.virtual_size)
+    return None if end is None else min(end, disk.virtual_size)
 
 
 def _end_of_partitions(head: bytes, sector: int) -> int | None:

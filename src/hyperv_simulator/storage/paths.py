@@ -33,6 +33,7 @@ FRESH_FOLDERS = (
     r"C:\Windows\Temp",
 )
 
+_CLUSTER_STORAGE = "c:\\clusterstorage\\"
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*]')
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.|$)", re.IGNORECASE)
 _DRIVE = re.compile(r"^([A-Za-z]):(\\|$)")
@@ -187,6 +188,10 @@ class HostFolder:
             return self.to_local(windows_path).exists()
         except DiskError:
             return False
+
+    def can_share(self, windows_path: str) -> bool:
+        """Whether several machines can have a file on this volume at once: on a cluster's shared volumes only."""
+        return self.parse(windows_path).key().startswith(_CLUSTER_STORAGE)
 
     @property
     def drives(self) -> tuple[str, ...]:

@@ -177,8 +177,8 @@ class DiskStore:
             in_use=self._holds.in_use(layer.local),
         )
 
-    def smallest_size(self, path: str) -> int:
-        """Bytes to which the disk can be shrunk.
+    def smallest_size(self, path: str) -> int | None:
+        """Bytes to which the disk can be shrunk; None where it has no partitions: it can't be then.
 
         :raises DiskError: as `info`; the chain is broken.
         """
@@ -198,7 +198,8 @@ class DiskStore:
                 with writable(layer) as disk:
                     disk.grow(size_bytes)
             elif size_bytes < layer.disk.virtual_size:
-                if size_bytes < smallest_size(chain):
+                smallest = smallest_size(chain)
+                if smallest is None or size_bytes < smallest:
                     raise DiskError(errors.VHD_RESIZE_WOULD_TRUNCATE, path)
                 with self._replacing(layer) as disk:
                     space.shrink(disk, size_bytes)

@@ -115,6 +115,10 @@ class TestTaking:
             first.key("InstanceID"),
             second.key("InstanceID"),
         }
+        children = client.query(
+            f"associators of {{{client.path(first)}}} where AssocClass = Msvm_ParentChildSettingData"
+        )
+        assert [child.get("InstanceID") for child in children] == [second.key("InstanceID")]
         assert ends(client, "Msvm_MostCurrentSnapshotInBranch", machine) == [second.key("InstanceID")]
         assert ends(client, "Msvm_LastAppliedSnapshot", machine) == []
         (link,) = client.query("select * from Msvm_MostCurrentSnapshotInBranch")
@@ -166,7 +170,8 @@ class TestTaking:
         assert "Checkpoints have been disabled for 'web'." in job.text("ErrorDescription")
 
     def test_a_shared_disk_is_left_out_only_when_asked_for(self, client: Client, machine: CimReference) -> None:
-        shared = client.add_disk(machine, client.create_disk("C:\\shared.vhdx"))
+        client.inside.disks.folder.to_local("C:\\ClusterStorage\\Volume1").mkdir(parents=True)
+        shared = client.add_disk(machine, client.create_disk("C:\\ClusterStorage\\Volume1\\shared.vhdx"))
         text = settings_text(
             "Msvm_StorageAllocationSettingData",
             InstanceID=shared.key("InstanceID"),
@@ -179,7 +184,7 @@ class TestTaking:
         )
         assert "shareable VHDX" in job.text("ErrorDescription")
         take(client, machine, IgnoreNonSnapshottableDisks=True)
-        assert "C:\\shared.vhdx" in files(client, machine)
+        assert "C:\\ClusterStorage\\Volume1\\shared.vhdx" in files(client, machine)
 
     @pytest.mark.parametrize(("values", "code"), [({"SnapshotType": 9}, 6), ({"SnapshotSettings": "<x/>"}, 32773)])
     def test_what_is_no_request_is_refused(
@@ -196,7 +201,8 @@ class TestTaking:
         # real-instances 3.5
         checkpoint = take(client, machine)
         text = settings_text(VSSD, InstanceID=checkpoint.key("InstanceID"), ElementName="before the update")
-        client.do(client.management, "ModifySystemSettings", SystemSettings=text)
+        outputs = client.call(client.management, "ModifySystemSettings", SystemSettings=text)
+        assert outputs["ReturnValue"] == 0  # seen on a host: HVWMI snapshot_rename
         assert client.service.get(checkpoint).get("ElementName") == "before the update"
         text = settings_text(VSSD, InstanceID=checkpoint.key("InstanceID"), BIOSNumLock=True)
         assert client.refused(client.management, "ModifySystemSettings", SystemSettings=text) == 32773
@@ -218,13 +224,14 @@ class TestApplying:
         checkpoint = take(client, machine)
         (lost,) = files(client, machine)
         client.add_nic(machine)
-        modify(client, machine, ElementName="renamed", SecureBootEnabled=False)
+        modify(client, machine, ElementName="renamed", Notes=["kept"], SecureBootEnabled=False)
 
         client.do(client.snapshots, "ApplySnapshot", Snapshot=checkpoint)
 
         assert client.settings(machine, "Msvm_SyntheticEthernetPortSettingData") == []
         assert client.system_settings(machine).get("SecureBootEnabled") is True
         assert client.system_settings(machine).get("ElementName") == "renamed"
+        assert client.system_settings(machine).get("Notes") == ["kept"]  # HVWMI snapshot_apply
         (child,) = files(client, machine)
         assert child != lost
         assert client.inside.disks.chain(child) == [child, "C:\\web.vhdx"]
@@ -346,11 +353,17 @@ class TestDeleting:
         found = client.query(f"select * from {VSSD} where VirtualSystemType like '%Snapshot%'")
         assert found == []
 
-    def test_only_recovery_checkpoints_could_be_reference_points(self, client: Client, machine: CimReference) -> None:
+    def test_a_recovery_checkpoint_becomes_a_reference_point(self, client: Client, machine: CimReference) -> None:
         plain, recovery = take(client, machine), take(client, machine, RECOVERY)
         convert = "ConvertToReferencePoint"
         assert client.refused(client.snapshots, convert, AffectedSnapshot=plain) == 6
-        assert client.refused(client.snapshots, convert, AffectedSnapshot=recovery) == 1
+
+        client.do(client.snapshots, convert, AffectedSnapshot=recovery)
+        wait_for_merge(client, machine)
+
+        point = client.one("select * from Msvm_VirtualSystemReferencePoint")
+        assert point.text("VirtualSystemIdentifier").upper() == machine.key("Name")
+        assert ends(client, "Msvm_SnapshotOfVirtualSystem", machine) == [plain.key("InstanceID")]
 
 
 class TestAutomatic:

@@ -62,9 +62,30 @@ class TestMounting:
 class TestChanging:
     def test_a_disk_without_partitions_is_as_small_as_it_gets(self, client: Client) -> None:
         path = client.create_disk("C:\\disk.vhdx", 64 * MIB)
-        assert state(client, path).get("MinInternalSize") == 64 * MIB
+        assert state(client, path).get("MinInternalSize") is None  # seen on a host: HVWMI vhd_info
         job = client.failed(client.images, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=32 * MIB)
         assert job.get("JobCompletionStatusCode") == 0xC03A0025
+
+    def test_only_hyper_v_makes_files_for_checkpoints(self, client: Client) -> None:
+        # HVWMI vhd_setparent
+        text = settings_text(DISK, Path="C:\\mine.avhdx", Type=4, Format=3, ParentPath=client.create_disk("C:\\p.vhdx"))
+        job = client.failed(client.images, "CreateVirtualHardDisk", VirtualDiskSettingData=text)
+        assert job.get("ErrorCode") == 32773
+
+    def test_a_parent_is_set_at_once(self, client: Client) -> None:
+        # HVWMI vhd_setparent: the new parent is a copy of the old one
+        parent = client.create_disk("C:\\a.vhdx")
+        text = settings_text(DISK, Path="C:\\child.vhdx", Type=4, Format=3, ParentPath=parent)
+        client.do(client.images, "CreateVirtualHardDisk", VirtualDiskSettingData=text)
+        folder = client.inside.disks.folder
+        folder.to_local("C:\\b.vhdx").write_bytes(folder.to_local(parent).read_bytes())
+        request = {"ChildPath": "C:\\child.vhdx", "IgnoreIDMismatch": False}
+        outputs = client.call(client.images, "SetParentVirtualHardDisk", ParentPath="C:\\b.vhdx", **request)
+        assert outputs["ReturnValue"] == 0
+        assert settings(client, "C:\\child.vhdx").get("ParentPath") == "C:\\b.vhdx"
+        other = client.create_disk("C:\\other.vhdx")
+        job = client.failed(client.images, "SetParentVirtualHardDisk", ParentPath=other, **request)
+        assert job.get("JobCompletionStatusCode") == 0xC03A000E
 
     def test_sector_size_and_id_can_be_set(self, client: Client) -> None:
         path = client.create_disk("C:\\disk.vhdx")

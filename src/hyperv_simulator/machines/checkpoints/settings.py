@@ -1,6 +1,7 @@
 """Settings of a machine as settings of a checkpoint, and back: the same objects under another id.
 
-What is the machine's alone and does not travel: its name, its id, where its configuration is (real-instances 1.4, 2.2).
+What is the machine's alone and does not travel: its name, its id, where its configuration is (real-instances 1.4, 2.2),
+and its notes (HVWMI snapshot_apply).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _STAYS = (
     "InstanceID",
     "VirtualSystemType",
     "ElementName",
+    "Notes",
     "Description",
     "ConfigurationID",
     "ConfigurationFile",
