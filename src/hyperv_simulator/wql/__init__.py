@@ -7,10 +7,11 @@ Source: WmiSdk "WQL (SQL for WMI)", "WHERE Clause", "LIKE Operator", "ASSOCIATOR
 
 from hyperv_simulator.wql.conditions import Matcher, matcher, properties_read
 from hyperv_simulator.wql.parser import parse, parse_event
-from hyperv_simulator.wql.tree import AssociatorsOf, Query, ReferencesOf, Select, WqlError
+from hyperv_simulator.wql.tree import AssociatorsOf, Group, Query, ReferencesOf, Select, WqlError
 
 __all__ = [
     "AssociatorsOf",
+    "Group",
     "Matcher",
     "Query",
     "ReferencesOf",

@@ -13,6 +13,7 @@ from hyperv_simulator.wql.tree import (
     AssociatorsOf,
     Comparison,
     Condition,
+    Group,
     IsA,
     IsNull,
     Like,
@@ -35,16 +36,13 @@ _NESTING_LIMIT = 50  # WMI has a limit as well (WBEM_E_QUOTA_VIOLATION); its num
 def parse(text: str) -> Query:
     """The tree of a query. Raises WqlError where the text is no WQL."""
     query = _Parser(tokens(text)).query()
-    if isinstance(query, Select) and query.within_s is not None:
-        raise WqlError("WITHIN belongs to event queries")
+    if isinstance(query, Select) and (query.within_s is not None or query.group is not None):
+        raise WqlError("WITHIN and GROUP belong to event queries")
     return query
 
 
 def parse_event(text: str) -> Select:
-    """The tree of an event query (WmiSdk, "WITHIN Clause"). Raises WqlError where the text is none.
-
-    GROUP, BY and HAVING, which gather events, are not read.
-    """
+    """The tree of an event query (WmiSdk, "WITHIN Clause", "GROUP Clause"). Raises WqlError where the text is none."""
     query = _Parser(tokens(text)).query()
     if not isinstance(query, Select):
         raise WqlError("an event query is a SELECT")
@@ -117,8 +115,27 @@ class _Parser:
         class_name = self._name("a class")
         within_s = self._seconds() if self._keyword("within") else None
         where = self._or() if self._keyword("where") else None
+        group = self._group() if self._keyword("group", "within") else None
         self._end()
-        return Select(tuple(properties) if properties is not None else None, class_name, where, within_s)
+        return Select(tuple(properties) if properties is not None else None, class_name, where, within_s, group)
+
+    def _group(self) -> Group:
+        within_s = self._seconds()
+        by: list[PropertyPath] = []
+        if self._keyword("by"):
+            by.append(self._property())
+            while self._operator(","):
+                by.append(self._property())
+        return Group(within_s, tuple(by), self._having() if self._keyword("having") else None)
+
+    def _having(self) -> tuple[str, int]:
+        if self._name("NumberOfEvents").lower() != "numberofevents":
+            raise WqlError("HAVING is about NumberOfEvents")
+        operator = self._take().text
+        number = self._literal()
+        if operator not in _MIRRORED or not isinstance(number, int) or isinstance(number, bool):
+            raise WqlError("an operator and a number expected after NumberOfEvents")
+        return _NORMAL.get(operator, operator), number
 
     def _seconds(self) -> float:
         token = self._take()

@@ -80,16 +80,30 @@ Condition: TypeAlias = Comparison | PropertyComparison | Like | IsNull | IsA | A
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """``GROUP WITHIN seconds [BY properties] [HAVING NumberOfEvents <operator> number]`` of an event query.
+
+    :param having: operator and number; None where any number will do.
+    """
+
+    within_s: float
+    by: tuple[PropertyPath, ...] = ()
+    having: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
-    """``SELECT ... FROM class [WITHIN seconds] [WHERE ...]``; ``properties`` is None for ``*``.
+    """``SELECT ... FROM class [WITHIN seconds] [WHERE ...] [GROUP ...]``; ``properties`` is None for ``*``.
 
     :param within_s: of an event query that says how often to look.
+    :param group: of one whose events are gathered.
     """
 
     properties: tuple[str, ...] | None
     class_name: str
     where: Condition | None = None
     within_s: float | None = None
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)

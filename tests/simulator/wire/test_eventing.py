@@ -224,6 +224,33 @@ class TestEvents:
         wire.repository.add(CimInstance("Msvm_ConcreteJob", {"InstanceID": "JOB-2"}))
         assert target(events.pull(subscribed).items[0])["InstanceID"] == "JOB-2"
 
+    def test_grouped_events_are_counted(self, wire: WireHost, events: Subscriber) -> None:
+        """WmiSdk "GROUP Clause": one event per group and interval, with the first as its representative."""
+        subscribed = events.subscribe(
+            f"select * from __InstanceModificationEvent {CHANGES} group within 2 by TargetInstance.Name"
+        )
+        state(wire, "vm1", 3)
+        assert events.pull(subscribed, seconds=0.3).fault[0] == "n:TimedOut"
+        state(wire, "vm1", 2)
+        state(wire, "vm2", 3)
+        counted = {}
+        while len(counted) < 2:
+            for event in events.pull(subscribed).items:
+                assert local_name(event) == "__AggregateEvent"
+                inner = event.find("{*}Representative")
+                assert inner is not None
+                counted[target(inner)["Name"]] = event.findtext("{*}NumberOfEvents")
+        assert counted == {MACHINES[0]: "2", MACHINES[1]: "1"}
+
+    def test_having_leaves_groups_out(self, wire: WireHost, events: Subscriber) -> None:
+        """WmiSdk "HAVING Clause"."""
+        subscribed = events.subscribe(
+            f"select * from __InstanceModificationEvent {CHANGES} "
+            "group within 0.2 by TargetInstance.Name having NumberOfEvents > 1"
+        )
+        state(wire, "vm1", 3)
+        assert events.pull(subscribed, seconds=0.6).fault[0] == "n:TimedOut"
+
     def test_a_projection_holds_what_was_selected(self, wire: WireHost, events: Subscriber) -> None:
         subscribed = events.subscribe(f"select TargetInstance from __InstanceModificationEvent {CHANGES}")
         state(wire, "vm1", 3)

@@ -36,6 +36,7 @@ class EventQuery:
     :param event_class: the class in FROM.
     :param targets: classes of the instances whose changes count.
     :param properties: the selected ones; None for all.
+    :param group: how they are gathered; None: each by itself.
     """
 
     namespace: str
@@ -45,6 +46,7 @@ class EventQuery:
     within_s: float
     properties: tuple[str, ...] | None
     matcher: wql.Matcher | None
+    group: wql.Group | None = None
 
     def accepts(self, event: CimInstance) -> bool:
         return self.matcher is None or self.matcher(event)
@@ -91,7 +93,7 @@ def compiled(namespace: str, text: str, catalogue: HostCatalogue) -> EventQuery:
             judge = wql.matcher(tree.where, _read, lambda item, name: _is_a(catalogue, item, name))
         except wql.WqlError as error:
             raise wmi_faults.invalid_query(text, str(error)) from None
-    return EventQuery(namespace, cls.name, kinds, targets, tree.within_s or 0.0, tree.properties, judge)
+    return EventQuery(namespace, cls.name, kinds, targets, tree.within_s or 0.0, tree.properties, judge, tree.group)
 
 
 def is_indication(catalogue: HostCatalogue, namespace: str, class_name: str) -> bool:

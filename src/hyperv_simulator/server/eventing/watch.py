@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator.repository.instances import ChangeKind, Repository
+from hyperv_simulator.server.eventing.grouping import Gathering
 from hyperv_simulator.server.eventing.query import INTRINSIC, EventQuery
 
 LONGEST = 10_000
@@ -72,6 +73,7 @@ class Watch:
         self._computed = tuple(computed)
         self._seen = self._look()
         self._look_at = self._next_look() if self._computed else 0.0
+        self._gathering = Gathering(query.group, clock) if query.group is not None else None
         self.overflowed = False
 
     @property
@@ -81,7 +83,9 @@ class Watch:
             if self._closed or self._events or self.overflowed:
                 return 0.0
             due = ([self._open_until] if self._open else []) + ([self._look_at] if self._computed else [])
-            return max(min(due) - self._clock(), 0.0) if due else None
+        if self._gathering is not None and (complete_at := self._gathering.due_at) is not None:
+            due.append(complete_at)
+        return max(min(due) - self._clock(), 0.0) if due else None
 
     def note(self, before: CimInstance | None, after: CimInstance | None) -> None:
         """A change of an instance, as the repository's hook tells it."""
@@ -120,7 +124,10 @@ class Watch:
             event = self._event(change)
             if event is not None and self._query.accepts(event):
                 events.append(self._query.projected(event))
-        return events
+        if self._gathering is None:
+            return events
+        self._gathering.add(events)
+        return self._gathering.take()
 
     # Inside
 
