@@ -23,7 +23,13 @@ from compute_hyperv.host.errors import MachineExists
 from compute_hyperv.host.machine_settings import MachineSettings, parent_id, reference_of, same_id
 from compute_hyperv.host.model import Bus, Drive, HostInfo, MachineSpec, MachineState, MachineSummary, Nic, SerialPort
 from compute_hyperv.host.power import MACHINE_ID, STATE_PROPERTIES, Power
-from compute_hyperv.host.services import MACHINE, MANAGEMENT, SYSTEM, machine_reference
+from compute_hyperv.host.services import (
+    MACHINE,
+    MANAGEMENT,
+    SYSTEM,
+    machine_reference,
+    system_settings_reference,
+)
 from compute_hyperv.host.switches import Switches
 from compute_hyperv.host.versions import Feature, Version
 from compute_hyperv.host.watch import MachineWatch, summary_of
@@ -236,12 +242,17 @@ class Machines:
     # --- how
 
     def _check_plugging(self, machine_id: str) -> None:
+        if self._power.state(machine_id) is MachineState.OFF:
+            return
         info = self._host_info()
-        if (
-            not versions.has(info.version, Feature.NIC_HOT_PLUG)
-            and self._power.state(machine_id) is not MachineState.OFF
-        ):
-            versions.require(info.version, Feature.NIC_HOT_PLUG, host=info.name)
+        versions.require(info.version, Feature.NIC_HOT_PLUG, host=info.name)
+        # Generation 1 has no bus that could get an adapter while the guest runs (old-driver 5.6).
+        subtype = self._session.get(system_settings_reference(machine_id)).text("VirtualSystemSubType", "")
+        if subtype != definition.GENERATION_SUBTYPES[2]:
+            raise InvalidRequest(
+                f"Machine {machine_id} is of generation 1 and not off: its adapters cannot change.",
+                remedy="Turn it off first.",
+            )
 
     def _named(self, name: str) -> _Rows:
         wanted = select(SYSTEM, ["VirtualSystemIdentifier", "Notes"])

@@ -20,6 +20,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     capabilities = driver.ComputeDriver.capabilities | {
         "has_imagecache": True,
+        "supports_attach_interface": True,
         "supports_trusted_certs": True,
         "supports_secure_boot": True,
         "supports_image_type_qcow2": True,
@@ -167,6 +168,12 @@ class HyperVDriver(driver.ComputeDriver):
 
     def plug_vifs(self, instance, network_info):
         self._rooms.vifs.plug(instance, network_info or [])
+
+    def attach_interface(self, context, instance, image_meta, vif):
+        self._rooms.vifs.attach(instance, vif)
+
+    def detach_interface(self, context, instance, vif):
+        self._rooms.vifs.detach(instance, vif)
 
     def unplug_vifs(self, instance, network_info):
         self._rooms.vifs.unplug(instance, network_info or [])

@@ -7,6 +7,7 @@ network's switch and sets the VLAN on the switch port.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from nova.network import model as network_model
 from nova.objects.instance import Instance
 from oslo_log import log as logging
 
-from compute_hyperv.cim.errors import InvalidRequest, MethodFailed, NotFound
+from compute_hyperv.cim.errors import CimError, InvalidRequest, MethodFailed, NotFound
 from compute_hyperv.host.model import Nic
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
@@ -143,6 +144,40 @@ class Vifs:
                     self._host.machines.connect_nic(machine.machine_id, adapter)
                 except (InvalidRequest, MethodFailed, NotFound) as error:
                     raise exception.VirtualInterfacePlugException(str(error)) from error
+
+    @in_novas_words
+    def attach(self, instance: Instance, vif: network_model.VIF) -> None:
+        """Gives the machine an adapter for a port; a running one gets it plugged in. One that is there is fine.
+
+        Nova tells the user of any failure in one sentence of its own, so the log is where the reason is.
+
+        :raises nova.exception.InterfaceAttachFailed: the host can't; nothing of the adapter is left.
+        """
+        adapter = nic(instance, vif, self._settings)
+        machine_id = self._instances.machine_id(instance)
+        try:
+            self._host.machines.connect_nic(machine_id, adapter)
+        except CimError as error:
+            LOG.error("Port %s cannot be attached: %s", vif["id"], error, instance=instance)
+            with contextlib.suppress(CimError):  # a host that is away: unplugging is Nova's next step
+                self._host.machines.remove_nic(machine_id, adapter.name)
+            raise exception.InterfaceAttachFailed(instance_uuid=instance.uuid) from error
+
+    @in_novas_words
+    def detach(self, instance: Instance, vif: network_model.VIF) -> None:
+        """Takes the port's adapter out of the machine; one that is gone is fine.
+
+        :raises nova.exception.InterfaceDetachFailed: the host can't, or there is no machine.
+        """
+        machine = self._instances.find(instance)
+        if machine is None:
+            LOG.error("Port %s cannot be detached: there is no machine", vif["id"], instance=instance)
+            raise exception.InterfaceDetachFailed(instance_uuid=instance.uuid)
+        try:
+            self._host.machines.remove_nic(machine.machine_id, vif["id"])
+        except (InvalidRequest, MethodFailed) as error:
+            LOG.error("Port %s cannot be detached: %s", vif["id"], error, instance=instance)
+            raise exception.InterfaceDetachFailed(instance_uuid=instance.uuid) from error
 
     @in_novas_words
     def unplug(self, instance: Instance, network_info: Iterable[network_model.VIF]) -> None:
