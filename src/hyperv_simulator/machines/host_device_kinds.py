@@ -3,13 +3,17 @@ shares of graphics cards. Their pools and templates are there on every host."""
 
 from __future__ import annotations
 
-from hyperv_simulator.machines.device_kinds import DeviceKind
+from hyperv_simulator.machines.device_kinds import PREFIX, RASD, DeviceKind
 from hyperv_simulator.windows import WindowsVersion
 
 
 def host_device_kinds(version: WindowsVersion) -> tuple[DeviceKind, ...]:
     """Those that a release has."""
-    return (*_of_every_release(), *(_assignable(version) if version.release >= 2016 else ()))
+    return (
+        *_of_every_release(),
+        *(_assignable(version) if version.release >= 2016 else ()),
+        *(_markers() if version.release >= 2019 else ()),
+    )
 
 
 def _of_every_release() -> tuple[DeviceKind, ...]:
@@ -64,5 +68,28 @@ def _assignable(version: WindowsVersion) -> tuple[DeviceKind, ...]:
             "GPU Partition",
             "Settings for the Microsoft GPU Partition.",
             "0DCC3FD1-0000-4000-8000-000000032770",
+        ),
+    )
+
+
+def _markers() -> tuple[DeviceKind, ...]:
+    """The battery's pool and its empty sub type: HVWMI ``battery_setting``; the other pool's GUID is made up."""
+    return (
+        DeviceKind(
+            "Virtual Battery",
+            "Msvm_BatterySettingData",
+            1,
+            "Battery",
+            "Settings for the Microsoft Virtual Battery.",
+            "C7E49E80-13B3-4DF9-A434-B56F579E2A68",
+            {"ResourceSubType": "", "OtherResourceType": f"{PREFIX}Virtual Battery"},
+        ),
+        DeviceKind(
+            "Persistent Memory Controller",
+            RASD,
+            32771,
+            "PMEM Controller",
+            "Settings for the Microsoft Persistent Memory Controller.",
+            "00000000-0000-4000-8000-000000032771",
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator.config.devices import GpuConfig, PciDeviceConfig
@@ -280,3 +281,42 @@ def test_there_is_nothing_for_fibre_channel_adapters(client: Client, machine: Ci
         ResourceSubType="Microsoft:Hyper-V:Synthetic FibreChannel Port",
     )
     assert client.failed(client.management, "AddResourceSettings", **wanted).get("ErrorCode") == 32773
+
+
+# Devices without settings
+
+
+def template(client: Client, class_name: str, resource_type: int) -> str:
+    found = client.one(
+        f"select * from {class_name} where ResourceType = {resource_type} and InstanceID like '%Default'"
+    )
+    return instance_to_text(found)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "resource_type"), [("Msvm_BatterySettingData", 1), ("Msvm_ResourceAllocationSettingData", 32771)]
+)
+def test_a_template_is_added_as_it_is(
+    client: Client, machine: CimReference, class_name: str, resource_type: int
+) -> None:
+    """The calls of HVWMI battery_setting and pmem_controller."""
+    wanted = {
+        "AffectedConfiguration": client.system_settings_reference(machine),
+        "ResourceSettings": [template(client, class_name, resource_type)],
+    }
+    (added,) = client.do(client.management, "AddResourceSettings", **wanted)["ResultingResourceSettings"]  # type: ignore[misc, union-attr]
+    found = [item for item in client.settings(machine, class_name) if item.get("ResourceType") == resource_type]
+    assert [client.service.reference_of(item) for item in found] == [added]
+    client.change_state(machine, 2)
+    client.failed(client.management, "AddResourceSettings", **wanted)
+    client.change_state(machine, 3)
+    client.do(client.management, "RemoveResourceSettings", ResourceSettings=[added])
+
+
+def test_a_machine_has_one_battery(client: Client, machine: CimReference) -> None:
+    wanted = {
+        "AffectedConfiguration": client.system_settings_reference(machine),
+        "ResourceSettings": [template(client, "Msvm_BatterySettingData", 1)],
+    }
+    client.do(client.management, "AddResourceSettings", **wanted)
+    assert client.refused(client.management, "AddResourceSettings", **wanted) == 32773

@@ -48,7 +48,7 @@ class ResourceHost(Protocol):
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:
-        """The rules of what the host may have to hand out, by ResourceSubType."""
+        """The rules of what the host may have to hand out, by ResourceSubType or class, in lower case."""
 
 
 class ResourceRules(Protocol):

@@ -26,6 +26,7 @@ class ResourceTable:
             LEGACY_NIC.lower(): NicRules(host),
             CONNECTION.lower(): ConnectionRules(host),
             SERIAL_PORT.lower(): SerialPortRules(host),
+            **host.device_rules,
         }
         self._by_sub_type: Mapping[str, ResourceRules] = {
             "synthetic scsi controller": ScsiControllerRules(host),
