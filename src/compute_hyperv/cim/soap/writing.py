@@ -67,10 +67,17 @@ def _properties(cim_class: CimClass, value: CimInstance, prefix: str, depth: int
     parts: list[str] = []
     try:
         for name, content in sorted(value.items(), key=_lower_name):
-            parts.append(member(prefix, cim_class.name, cim_class.property(name), content, depth))
+            typed = cim_class.property(name) if cim_class.properties else _of_property_bag(name, content)
+            parts.append(member(prefix, cim_class.name, typed, content, depth))
     except NotFound as error:
         raise InvalidRequest(f"Cannot write an instance: {error.message}") from None
     return "".join(parts)
+
+
+def _of_property_bag(name: str, content: CimValue) -> CimProperty:
+    """A class without any property (MSCluster_Property) has what an instance brings along; hosts send it as it is."""
+    kinds = {bool: CimType.BOOLEAN, int: CimType.SINT64}
+    return CimProperty(name, kinds.get(type(content), CimType.STRING))
 
 
 def _lower_name(item: tuple[str, CimValue]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hyperv_simulator.operating_system.shell.context import Command, Output, Windows, said
 
+_ADDRESS_LINES = (("IPAddress", "IPv4 Address"), ("IPSubnet", "Subnet Mask"), ("DefaultIPGateway", "Default Gateway"))
+
 
 def ipconfig(windows: Windows, command: Command) -> Output:
     system = windows.one("Win32_ComputerSystem")
@@ -18,22 +20,24 @@ def ipconfig(windows: Windows, command: Command) -> Output:
             _dotted("WINS Proxy Enabled", "No"),
             "",
         ]
-    for number, adapter in enumerate(windows.all("MSFT_NetAdapter", "root/StandardCimv2")):
+    names = {item.get("Index"): item.text("NetConnectionID") for item in windows.all("Win32_NetworkAdapter")}
+    for adapter in windows.all("Win32_NetworkAdapterConfiguration"):
         printed += [
             "",
-            f"Ethernet adapter {adapter.text('Name')}:",
+            f"Ethernet adapter {names[adapter.get('Index')]}:",
             "",
             _dotted("Connection-specific DNS Suffix", ""),
         ]
         if everything:
             printed += [
-                _dotted("Description", adapter.text("InterfaceDescription", "")),
-                _dotted("Physical Address", _grouped(adapter.text("PermanentAddress", ""))),
-                _dotted("DHCP Enabled", "No"),
+                _dotted("Description", adapter.text("Description", "")),
+                _dotted("Physical Address", _grouped(adapter.text("MACAddress", ""))),
+                _dotted("DHCP Enabled", "Yes" if adapter.boolean("DHCPEnabled") else "No"),
             ]
-        if number == 0:  # the host has one address, on its first adapter
-            printed += [_dotted("IPv4 Address", windows.facts.config.address), _dotted("Subnet Mask", "255.0.0.0")]
-            printed += [_dotted("Default Gateway", "")]
+        for name, title in _ADDRESS_LINES:
+            values = adapter.get(name)
+            if adapter.boolean("IPEnabled"):
+                printed.append(_dotted(title, str(values[0]) if isinstance(values, list) else ""))
     return said(*printed)
 
 
