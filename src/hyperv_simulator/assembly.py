@@ -174,6 +174,10 @@ class Inside:
         if self.cluster is not None:
             self.cluster.join()
 
+    def keep(self) -> None:
+        """Writes down what shall survive, for who can't wait."""
+        self._store.flush()
+
     def go_down(self) -> None:
         """Windows shuts down: machines end as they are set to, and what is pending is done at the next start."""
         self.system.power.note(stop_machines(self.machines))

@@ -80,6 +80,7 @@ class Store:
         self._changed: set[str] = set()
         self._switches_changed = False
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._wake = threading.Event()
         self._frozen = False
         self._writer: threading.Thread | None = None
@@ -105,7 +106,7 @@ class Store:
         """Writes what is noted, and notes nothing more."""
         if self._writer is None:
             return
-        self._flush()
+        self.flush()
         with self._lock:
             self._frozen = True
         self._wake.set()
@@ -143,9 +144,14 @@ class Store:
                 return
             threading.Event().wait(_DELAY_S)  # several changes usually come together
             try:
-                self._flush()
+                self.flush()
             except OSError:
                 _LOG.exception("the state of %s could not be written", self._host.facts.name)
+
+    def flush(self) -> None:
+        """Writes what is noted now, for who can't wait."""
+        with self._writing:
+            self._flush()
 
     def _flush(self) -> None:
         with self._host.repository.lock:  # hooks note under this lock

@@ -47,6 +47,9 @@ class MigrationHost(NewcomerHost, Protocol):
     @property
     def memory(self) -> HostMemory: ...
 
+    def keep(self) -> None:
+        """What the host is now survives from here on, whatever happens to the simulator."""
+
 
 def service_settings(host: MigrationHost) -> CimInstance:
     """How the host's migration service is set."""

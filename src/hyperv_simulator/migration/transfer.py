@@ -240,11 +240,19 @@ class Transfer:
     # The last step
 
     def _leave(self, arrived: Machine, files: Relocation) -> None:
-        """The machine is at the destination: its checkpoints follow, and what it was here goes."""
+        """The machine is at the destination: its checkpoints follow, and what it was here goes.
+
+        The destination writes all of that down first: if the simulator is killed now, the machine is not lost.
+        """
         source, machine = self._source, self._machine
-        for definition in checkpoint_definitions(source, machine):
+        checkpoints = checkpoint_definitions(source, machine)
+        for definition in checkpoints:
             self._send_checkpoint(definition, files)
+        self._destination.keep()
+        for item in (item for definition in checkpoints for item in definition.settings):
+            source.repository.remove(source.repository.reference_of(item))
         source.machines.destroy(machine, keeps_configuration=self._is_shared(arrived))
+        source.keep()
         if self._request.keeps_source_disks:
             return
         for path in files.moves.keys() - files.copied:
@@ -268,8 +276,6 @@ class Transfer:
         if memory.exists():
             shutil.copyfile(memory, there.checkpoints.state_file(definition.machine_id))
             memory.unlink()
-        for item in definition.settings:
-            here.repository.remove(here.repository.reference_of(item))
 
     def _failed(self, *causes: str, at_destination: bool = False) -> OperationFailed:
         at = self._destination.host_name if at_destination else ""

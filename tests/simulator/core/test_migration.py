@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,19 @@ class Hosts:
         inside = assemble(config, folder, FaultRules(), neighbours=self._neighbours)
         self._insides.append(inside)
         return Client(inside)
+
+    def killed(self) -> Hosts:
+        """The same hosts after their simulator was killed at this moment."""
+        later = Hosts(self._folder / "later")
+        shutil.rmtree(later._folder, ignore_errors=True)
+        shutil.copytree(self._folder, later._folder, ignore=shutil.ignore_patterns("later"))
+        for inside in self._insides:
+            folder = later._folder / inside.config.name
+            later._insides.append(assemble(inside.config, folder, FaultRules(), neighbours=later._neighbours))
+        return later
+
+    def clients(self) -> list[Client]:
+        return [Client(inside) for inside in self._insides]
 
     def close(self) -> None:
         for inside in self._insides:
@@ -598,6 +612,25 @@ def test_a_destination_that_fails_at_the_last_step_gives_the_machine_back(
     assert files(destination) == []
     monkeypatch.undo()
     move(source, equipped, BOTH, disk=r"C:\root.vhdx")
+
+
+def test_a_machine_is_at_one_host_whenever_the_simulator_is_killed(
+    hosts: Hosts, source: Client, destination: Client, equipped: CimReference
+) -> None:
+    def where() -> list[list[str]]:
+        later = hosts.killed()
+        try:
+            return [machine_names(client) for client in later.clients()]
+        finally:
+            later.close()
+
+    source.inside.keep()
+    name = str(equipped.key("Name"))
+    assert where() == [[name], []]
+    move(source, equipped, STAGED)
+    assert where() == [[name], []]
+    move(source, equipped, BOTH, disk=r"C:\there\root.vhdx", DestinationPlannedVirtualSystemId=name)
+    assert where() == [[], [name]]
 
 
 def test_more_migrations_than_allowed_wait(
