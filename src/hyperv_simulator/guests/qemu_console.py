@@ -11,6 +11,8 @@ from hyperv_simulator.guests.console import BUTTONS, Console
 from hyperv_simulator.guests.picture import Picture
 from hyperv_simulator.guests.qmp import QmpError
 
+# How far a wheel turns for one click of it (Windows' WHEEL_DELTA).
+_NOTCH = 120
 # QEMU's absolute axes reach from 0 to here, whatever the screen's size.
 _AXIS_END = 0x7FFF
 
@@ -51,7 +53,7 @@ class QemuConsole(Console):
 
     def _scroll(self, delta: int) -> None:
         button = "wheel-up" if delta > 0 else "wheel-down"
-        for _ in range(abs(delta)):
+        for _ in range(-(-abs(delta) // _NOTCH)):
             for down in (True, False):
                 self._send({"type": "btn", "data": {"down": down, "button": button}})
 

@@ -34,7 +34,8 @@ class DeviceRow:
 
 _ROWS = (
     DeviceRow("Msvm_Keyboard", "Keyboard", "Keyboard", lambda tail: tail.partition("\\")[0]),
-    DeviceRow("Msvm_Keyboard", "Synthetic Keyboard", "Keyboard"),
+    # The same id on generation 2 (HVWMI keyboard_input).
+    DeviceRow("Msvm_Keyboard", "Synthetic Keyboard", "Keyboard", lambda _tail: ids.KEYBOARD.partition("\\")[0]),
     DeviceRow("Msvm_PS2Mouse", "PS2 Mouse", "PS2 Mouse", lambda tail: tail.partition("\\")[0]),
     DeviceRow("Msvm_SyntheticMouse", "Synthetic Mouse", "Mouse"),
     DeviceRow("Msvm_S3DisplayController", "S3 Display Controller", "Display"),
@@ -132,6 +133,8 @@ class RuntimeDevices:
                         "FullDuplex": True,
                         "Name": settings.get("ElementName"),
                     }
+                if class_name == "Msvm_Keyboard":
+                    values["UnicodeSupported"] = True
                 if class_name == "Msvm_SyntheticMouse":
                     values |= self._pointer(machine)
                 if class_name == "Msvm_Memory":

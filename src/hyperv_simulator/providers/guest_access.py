@@ -20,7 +20,7 @@ from hyperv_simulator.storage.paths import HostFolder
 
 def providers(repository: Repository, machines: Machines, jobs: Jobs, folder: HostFolder) -> tuple[Provider, ...]:
     return (
-        ShutdownComponentProvider(machines),
+        ShutdownComponentProvider(machines, repository.catalogue.version.release),
         KeyboardProvider(machines),
         SyntheticMouseProvider(machines),
         Ps2MouseProvider(machines),

@@ -7,15 +7,14 @@ Adding one that exists is refused with 32773 (seen: real-instances 3.6), so is c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from compute_hyperv.cim.cimxml import instance_to_text, text_to_instance
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.integration_services import tell_guest
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, job_started
 from hyperv_simulator.repository.defaults import new_instance
@@ -25,6 +24,7 @@ _ITEM = "Msvm_KvpExchangeDataItem"
 _KVP = "Msvm_KvpExchangeComponentSettingData"
 _MODIFYING = JobKind("Modifying", "Modifying Virtual Machine Resources", 31)
 _HOST_ONLY = 4
+_LONGEST = 1024  # HVWMI kvp_push; the code for what is longer is an assumption
 
 
 class GuestServices:
@@ -60,7 +60,7 @@ class GuestServices:
         def modify(_: JobControl) -> None:
             for reference, given in changes:
                 self._repository.change(reference, {"EnabledState": given.get("EnabledState")})
-            self._tell(machine)
+            tell_guest(machine)
 
         return self._start(call, machine, modify)
 
@@ -74,7 +74,8 @@ class GuestServices:
             for item in items:
                 name = item.text("Name", "")
                 kept = lists["HostOnlyItems" if item.integer("Source", 0) == _HOST_ONLY else "HostExchangeItems"]
-                if not name or (name in kept) is not must_exist:
+                too_long = len(name) > _LONGEST or len(item.text("Data", "")) > _LONGEST
+                if not name or too_long or (name in kept) is not must_exist:
                     raise Refused(INVALID_PARAMETER, f"item {name!r}")
                 if remove:
                     del kept[name]
@@ -83,17 +84,9 @@ class GuestServices:
 
         def change(_: JobControl) -> None:
             self._repository.change(settings, {name: self._texts(kept) for name, kept in lists.items()})
-            self._tell(machine)
+            tell_guest(machine)
 
         return self._start(call, machine, change)
-
-    @staticmethod
-    def _tell(machine: Machine) -> None:
-        """A guest that runs learns at once what the host has for it."""
-        guest = machine.guest
-        if guest is not None:
-            with suppress(GuestError):  # it is just ending
-                guest.exchange.tell(machine.reader.host_exchange_items())
 
     def _start(self, call: Call, machine: Machine, work: Callable[[JobControl], None]) -> Outputs:
         origin = ("Msvm_VirtualSystemManagementService", call.method)

@@ -1,7 +1,8 @@
 """Msvm_Keyboard, Msvm_SyntheticMouse and Msvm_Ps2Mouse: what somebody at the machine would type and click.
 
-A machine that stands still takes nothing (32775, hyperv-ops 11). Positions are pixels (Microsoft's page of
-SetAbsolutePosition). Buttons are numbered from 1, the left one (assumption).
+A machine that stands still takes nothing (32775, hyperv-ops 11). The synthetic mouse needs a driver in the guest
+(HVWMI mouse_input, also the codes, the numbers of buttons and that a notch is 120). Positions are pixels (Microsoft's
+page of SetAbsolutePosition; HVWMI takes them for 0 to 65535, but tried them on a guest without driver only).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 
-# Microsoft's page of TypeText.
-_LONGEST_ASCII, _LONGEST_UNICODE = 512, 256
+_LONGEST = 512  # Microsoft's page of TypeText
+# Shift, Ctrl, Alt without a side are typed as the left ones, and never count as pressed (HVWMI keyboard_input).
+_SIDELESS = (0x10, 0x11, 0x12)
 
 
 class _InputDevice(Provider):
@@ -46,7 +48,7 @@ class KeyboardProvider(_InputDevice):
             "PressKey": lambda call: self._set_key(call, True),
             "ReleaseKey": lambda call: self._set_key(call, False),
             "TypeKey": self._type_key,
-            "IsKeyPressed": lambda call: done(KeyState=self._key(call) in self._console(call).pressed),
+            "IsKeyPressed": self._is_pressed,
             "TypeText": self._type_text,
             "TypeCtrlAltDel": self._type_ctrl_alt_del,
             "TypeScancodes": self._type_scan_codes,
@@ -57,13 +59,19 @@ class KeyboardProvider(_InputDevice):
         self._console(call).set_key(self._key(call), down)
         return done()
 
+    def _is_pressed(self, call: Call) -> Outputs:
+        pressed = self._key(call) in self._console(call).pressed
+        return done(KeyState=pressed and call.integer("KeyCode") not in _SIDELESS)
+
     def _type_key(self, call: Call) -> Outputs:
         self._console(call).type_key(self._key(call))
         return done()
 
     def _type_text(self, call: Call) -> Outputs:
         text = call.text("AsciiText")
-        if len(text) > (_LONGEST_ASCII if text.isascii() else _LONGEST_UNICODE):
+        if not text.isascii():
+            raise Refused(NOT_SUPPORTED, "no ASCII")  # HVWMI keyboard_input
+        if len(text) > _LONGEST:
             raise Refused(INVALID_PARAMETER, f"{len(text)} characters")
         try:
             self._console(call).type_text(text)
@@ -102,23 +110,30 @@ class SyntheticMouseProvider(_InputDevice):
             **_NEVER,
         }
 
+    def _mouse(self, call: Call, refusal: int = FAILED) -> Console:
+        console = self._console(call)
+        if not self._machines.of(call.reference).integration_ready:
+            raise Refused(refusal, "no driver in the guest")
+        return console
+
     def _button_state(self, call: Call) -> Outputs:
-        return done(**{self.state_parameter: self._button(call) in self._console(call).buttons})
+        return done(**{self.state_parameter: self._button(call) in self._mouse(call).buttons})
 
     def _set_button(self, call: Call) -> Outputs:
-        self._console(call).set_button(self._button(call), call.boolean(self.state_parameter))
+        self._mouse(call).set_button(self._button(call), call.boolean(self.state_parameter))
         return done()
 
     def _click(self, call: Call) -> Outputs:
-        self._console(call).click(self._button(call))
+        self._mouse(call).click(self._button(call))
         return done()
 
     def _point(self, call: Call) -> Outputs:
-        self._console(call).point_at(call.integer("HorizontalPosition"), call.integer("VerticalPosition"))
+        mouse = self._mouse(call, INVALID_PARAMETER)
+        mouse.point_at(call.integer("HorizontalPosition"), call.integer("VerticalPosition"))
         return done()
 
     def _scroll(self, call: Call) -> Outputs:
-        self._console(call).scroll(call.integer("ScrollPositionDelta"))
+        self._mouse(call).scroll(call.integer("ScrollPositionDelta"))
         return done()
 
     @staticmethod
@@ -136,6 +151,9 @@ class Ps2MouseProvider(SyntheticMouseProvider):
     def methods(self) -> Mapping[str, Method]:
         methods = {name: method for name, method in super().methods().items() if name != "SetAbsolutePosition"}
         return {**methods, "SetRelativePosition": self._move}
+
+    def _mouse(self, call: Call, refusal: int = FAILED) -> Console:  # noqa: ARG002  (every system drives this one)
+        return self._console(call)
 
     def _move(self, call: Call) -> Outputs:
         self._console(call).move_by(call.integer("HorizontalDelta"), call.integer("VerticalDelta"))

@@ -1,6 +1,6 @@
 """Msvm_ShutdownComponent: asking a guest to shut down or reboot. There only while the guest listens.
 
-Codes: hyperv-ops 6 and R10.
+Codes: hyperv-ops 6 and R10. Which release has which method: HVWMI graceful_shutdown.
 """
 
 from __future__ import annotations
@@ -24,17 +24,21 @@ from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, don
 class ShutdownComponentProvider(Provider):
     class_name = "Msvm_ShutdownComponent"
 
-    def __init__(self, machines: Machines) -> None:
+    def __init__(self, machines: Machines, release: int) -> None:
         self._machines = machines
+        self._release = release
 
     def methods(self) -> Mapping[str, Method]:
-        return {
+        methods: dict[str, Method] = {
             "InitiateShutdown": self._shut_down,
-            "InitiateReboot": self._reboot,
-            "InitiateHibernate": self._hibernate,
             "RequestStateChange": lambda _call: {"ReturnValue": NOT_SUPPORTED},
             "Reset": lambda _call: {"ReturnValue": NOT_SUPPORTED},
         }
+        later: dict[str, tuple[int, Method]] = {
+            "InitiateReboot": (2016, self._reboot),
+            "InitiateHibernate": (2019, self._hibernate),
+        }
+        return methods | {name: method for name, (since, method) in later.items() if self._release >= since}
 
     def _shut_down(self, call: Call) -> Outputs:
         machine = self._ready(call)

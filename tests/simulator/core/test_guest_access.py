@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from compute_hyperv.cim.cimxml import text_to_instance
+from compute_hyperv.cim.soap.faults import SoapFault
 from compute_hyperv.cim.values import CimInstance, CimReference
 from hyperv_simulator.assembly import assemble
 from hyperv_simulator.config.guest import GuestConfig
@@ -70,15 +71,17 @@ class TestKeyboard:
 
     def test_keys_are_pressed_and_released(self, client: Client, running: CimReference) -> None:
         keyboard = address(client, running, "Msvm_Keyboard")
-        shift, letter = 0x10, ord("A")
+        shift, left, letter = 0x10, 0xA0, ord("A")
 
         client.do(keyboard, "PressKey", KeyCode=shift)
         client.do(keyboard, "TypeKey", KeyCode=letter)
 
-        assert client.do(keyboard, "IsKeyPressed", KeyCode=shift)["KeyState"] is True
+        # HVWMI keyboard_input: Shift counts as the left one
+        assert client.do(keyboard, "IsKeyPressed", KeyCode=left)["KeyState"] is True
+        assert client.do(keyboard, "IsKeyPressed", KeyCode=shift)["KeyState"] is False
         client.do(keyboard, "ReleaseKey", KeyCode=shift)
         client.do(keyboard, "TypeKey", KeyCode=letter)
-        assert client.do(keyboard, "IsKeyPressed", KeyCode=shift)["KeyState"] is False
+        assert client.do(keyboard, "IsKeyPressed", KeyCode=left)["KeyState"] is False
         assert console(client, running).typed == "Aa"
 
     def test_scan_codes_are_those_of_set_1(self, client: Client, running: CimReference) -> None:
@@ -95,16 +98,23 @@ class TestKeyboard:
 
         assert not console(client, running).pressed
 
-    @pytest.mark.parametrize("text", ["x" * 513, "é", "ß" * 257])
-    def test_what_no_key_types_or_is_too_long_is_an_invalid_parameter(
-        self, client: Client, running: CimReference, text: str
+    @pytest.mark.parametrize(("text", "code"), [("x" * 513, 32773), ("\x01", 32773), ("é", 1)])
+    def test_what_no_key_types_or_is_too_long_is_refused(
+        self, client: Client, running: CimReference, text: str, code: int
     ) -> None:
-        # hyperv-ops 11: at most 512 ASCII characters
-        assert client.refused(address(client, running, "Msvm_Keyboard"), "TypeText", AsciiText=text) == 32773
+        # hyperv-ops 11: at most 512 ASCII characters; HVWMI keyboard_input: 1 for what is no ASCII
+        assert client.refused(address(client, running, "Msvm_Keyboard"), "TypeText", AsciiText=text) == code
         assert console(client, running).typed == ""
 
     def test_a_key_that_does_not_exist_is_an_invalid_parameter(self, client: Client, running: CimReference) -> None:
         assert client.refused(address(client, running, "Msvm_Keyboard"), "TypeKey", KeyCode=0xFF) == 32773
+
+    def test_the_keyboard_has_the_id_that_hosts_give_it(self, client: Client, running: CimReference) -> None:
+        # HVWMI keyboard_input, on generation 2
+        keyboard = device(client, running, "Msvm_Keyboard")
+        assert keyboard.get("DeviceID") == "Microsoft:DE6CDC86-E1FB-4940-801B-C3C1A26C4DA4"
+        assert (keyboard.get("Layout"), keyboard.get("UnicodeSupported")) == ("00000409", True)
+        assert keyboard.get("NumberOfFunctionKeys") == 12
 
     def test_a_paused_machine_takes_nothing(self, client: Client, running: CimReference) -> None:
         keyboard = address(client, running, "Msvm_Keyboard")
@@ -122,6 +132,16 @@ class TestMouse:
 
         now = device(client, running, "Msvm_SyntheticMouse")
         assert (now.get("HorizontalPosition"), now.get("VerticalPosition"), now.get("ScrollPosition")) == (100, 767, -3)
+
+    def test_a_guest_without_driver_takes_no_pointer(self, make_host: MakeHost) -> None:
+        # HVWMI mouse_input: the codes that a machine without a system gave
+        client = make_host(guest=GuestConfig(integration_services=False))
+        machine = client.define()
+        client.change_state(machine, START)
+        mouse = address(client, machine, "Msvm_SyntheticMouse")
+        assert client.refused(mouse, "SetAbsolutePosition", HorizontalPosition=0, VerticalPosition=0) == 32773
+        assert client.refused(mouse, "ClickButton", ButtonIndex=1) == 32768
+        assert client.refused(mouse, "SetScrollPosition", ScrollPositionDelta=120) == 32768
 
     def test_buttons_go_down_and_up(self, client: Client, running: CimReference) -> None:
         mouse = address(client, running, "Msvm_SyntheticMouse")
@@ -274,6 +294,11 @@ class TestKeyValueExchange:
         assert found["FullyQualifiedDomainName"].get("Data") == "machine"
         assert {item.get("Source") for item in found.values()} == {2}
 
+    def test_an_item_that_is_too_long_is_an_invalid_parameter(self, client: Client, machine: CimReference) -> None:
+        for name, data in (("x" * 1025, ""), ("x", "y" * 1025)):
+            text = settings_text(ITEM, Name=name, Data=data, Source=0)
+            assert client.refused(client.management, "AddKvpItems", TargetSystem=machine, DataItems=[text]) == 32773
+
     def test_a_guest_hears_the_hosts_items_but_not_those_that_stay_with_the_host(
         self, client: Client, machine: CimReference
     ) -> None:
@@ -335,6 +360,17 @@ class TestKeyValueExchange:
 
 
 class TestFilesIntoTheGuest:
+    def test_services_are_turned_on_as_resources_too(self, client: Client, machine: CimReference) -> None:
+        # HVWMI integration_services
+        for class_name, state in (
+            ("Msvm_GuestServiceInterfaceComponentSettingData", 2),
+            ("Msvm_TimeSyncComponentSettingData", 3),
+        ):
+            (settings,) = client.settings(machine, class_name)
+            text = settings_text(class_name, InstanceID=settings.get("InstanceID"), EnabledState=state)
+            client.do(client.management, "ModifyResourceSettings", ResourceSettings=[text])
+            assert client.settings(machine, class_name)[0].get("EnabledState") == state
+
     @pytest.fixture
     def service(self, client: Client, running: CimReference) -> CimReference:
         """Found as clients do: from the component, which is off in a fresh machine."""
@@ -381,6 +417,15 @@ class TestFilesIntoTheGuest:
 
 
 class TestShutdown:
+    def test_older_hosts_can_only_shut_down(self, make_host: MakeHost) -> None:
+        # HVWMI graceful_shutdown
+        client = make_host(version="2012r2")
+        machine = client.define()
+        client.change_state(machine, START)
+        component = address(client, machine, "Msvm_ShutdownComponent")
+        with pytest.raises(SoapFault):
+            client.call(component, "InitiateReboot", Force=False, Reason="")
+
     def test_hibernating_has_to_be_allowed(self, client: Client, running: CimReference) -> None:
         component = address(client, running, "Msvm_ShutdownComponent")
         assert client.refused(component, "InitiateHibernate") == 32770

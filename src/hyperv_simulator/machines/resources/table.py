@@ -8,6 +8,7 @@ from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator.machines.device_kinds import CONNECTION, LEGACY_NIC, MEMORY, NIC, PROCESSOR, SERIAL_PORT
 from hyperv_simulator.machines.resources.compute import MemoryRules, ProcessorRules
 from hyperv_simulator.machines.resources.fixed import FixedRules, SerialPortRules
+from hyperv_simulator.machines.resources.integration_services import SWITCHED, IntegrationServiceRules
 from hyperv_simulator.machines.resources.network import ConnectionRules, NicRules
 from hyperv_simulator.machines.resources.rules import ResourceHost, ResourceRules
 from hyperv_simulator.machines.resources.storage import DriveRules, MediumRules, ScsiControllerRules, sub_type_of
@@ -26,6 +27,7 @@ class ResourceTable:
             LEGACY_NIC.lower(): NicRules(host),
             CONNECTION.lower(): ConnectionRules(host),
             SERIAL_PORT.lower(): SerialPortRules(host),
+            **dict.fromkeys(map(str.lower, SWITCHED), IntegrationServiceRules(host)),
             **host.device_rules,
         }
         self._by_sub_type: Mapping[str, ResourceRules] = {
