@@ -98,6 +98,8 @@ def test_a_machine_becomes_a_group_with_two_resources(pair: Pair) -> None:
     found = {item.get("Name"): item.get("State") for item in pair.second.query(text, CLUSTER)}
     assert found == {"Virtual Machine vm": 3, "Virtual Machine Configuration vm": 2}
     assert error_of(lambda: add(pair)) == 0x80070000 | 5010
+    shown = pair.second.one("select * from Msvm_ComputerSystem", "root/hypervcluster/v2")
+    assert shown.get("ElementName") == "vm"
 
 
 def test_bringing_a_group_online_starts_its_machine(pair: Pair) -> None:
@@ -196,3 +198,33 @@ def await_state(pair: Pair, state: int, owner: str = "HV1") -> None:
     while (group(pair.first).get("State"), group(pair.first).get("OwnerNode")) != (state, owner):
         assert time.monotonic() < deadline, group(pair.first)
         time.sleep(0.01)
+
+
+def test_a_paused_node_is_drained(pair: Pair) -> None:
+    add(pair)
+    call(pair.second, "MSCluster_Node", "HV1", "Pause", DrainType=1)
+    assert group(pair.first).get("OwnerNode") == "HV2"
+    node = pair.second.one("select * from MSCluster_Node where Name = 'HV1'", CLUSTER)
+    assert node.get("State") == 2
+    call(pair.second, "MSCluster_Node", "HV1", "Resume")
+    assert pair.first.one("select * from MSCluster_Node where Name = 'HV1'", CLUSTER).get("State") == 0
+
+
+def test_the_quorum_is_set_for_all_nodes(pair: Pair) -> None:
+    call(pair.first, "MSCluster_Cluster", "clu", "SetNodeMajorityQuorum")
+    cluster = pair.second.one("select * from MSCluster_Cluster", CLUSTER)
+    assert (cluster.get("QuorumTypeValue"), cluster.get("WitnessDynamicWeight")) == (1, 0)
+    witnesses = "select * from MSCluster_Resource where Type = 'File Share Witness'"
+    assert pair.second.query(witnesses, CLUSTER) == []
+    names = {"Resource": "File Share Witness", "QuorumPath": "\\\\fs\\other"}
+    call(pair.second, "MSCluster_Cluster", "clu", "SetMajorityQuorum", **names)
+    assert pair.first.one("select * from MSCluster_Cluster", CLUSTER).get("QuorumPath") == "\\\\fs\\other"
+
+
+def test_a_shared_volume_goes_into_maintenance_and_to_another_node(pair: Pair) -> None:
+    name = "C:\\ClusterStorage\\Volume1"
+    call(pair.first, "MSCluster_ClusterSharedVolume", name, "TurnOnMaintenance")
+    assert pair.second.one("select * from MSCluster_ClusterSharedVolume", CLUSTER).get("FaultState") == 4
+    call(pair.first, "MSCluster_ClusterSharedVolume", name, "MoveToNewHost", HostName="hv2")
+    disk = pair.second.one("select * from MSCluster_Resource where Type = 'Physical Disk'", CLUSTER)
+    assert disk.get("OwnerNode") == "HV2"

@@ -164,7 +164,7 @@ class ClusterInstances:
             Name=item.shared_volume,
             Caption=item.shared_volume,
             VolumeName=volume.path if volume is not None else "",
-            FaultState=0,
+            FaultState=item.fault,
             BackupState=0,
             VolumeOffset=_MIB,
             Status="OK",

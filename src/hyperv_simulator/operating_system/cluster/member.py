@@ -83,6 +83,7 @@ class Member:
         self._neighbours = neighbours
         self._repository = host.repository
         self._lock = threading.Lock()
+        self._node_state: NodeState = host.config.cluster.node_state
         self.on_event: Callable[[CimInstance], None] = lambda _event: None
         for class_name in (GROUP, RESOURCE, NODE):
             self._repository.serve(class_name, MSCLUSTER)
@@ -95,7 +96,12 @@ class Member:
 
     @property
     def node_state(self) -> NodeState:
-        return self._host.config.cluster.node_state
+        return self._node_state
+
+    def set_node_state(self, state: NodeState) -> None:
+        """Paused, or up again."""
+        self._node_state = state
+        self.cluster.told()
 
     # What the cluster tells
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.operating_system.cluster.associations import ClusterAssociations
+from hyperv_simulator.operating_system.cluster.hyperv_view import HyperVCluster
 from hyperv_simulator.operating_system.cluster.instances import ClusterInstances
 from hyperv_simulator.operating_system.cluster.member import ClusterHost, Member
+from hyperv_simulator.operating_system.cluster.node_providers import NodeProvider, SharedVolumeProvider
 from hyperv_simulator.operating_system.cluster.providers import ClusterProvider, GroupProvider, ResourceProvider
 from hyperv_simulator.operating_system.storage.volumes import Volume
 from hyperv_simulator.providers.base import Provider
@@ -27,6 +29,7 @@ class ClusterNode:
         self.member = Member(host, self.cluster, neighbours)
         self._host = host
         self._volumes = [volume for volume in volumes if volume.config.kind != "local"]
+        HyperVCluster(host.repository, self.cluster, neighbours)
         ClusterInstances(host.repository, host.facts, self.cluster, volumes, host.disks.folder)
 
     @classmethod
@@ -53,6 +56,8 @@ class ClusterNode:
         yield ClusterProvider(self.member)
         yield GroupProvider(self.member)
         yield ResourceProvider(self.member)
+        yield NodeProvider(self.member)
+        yield SharedVolumeProvider(self.member)
 
     def associations(self) -> Iterator[Association]:
         yield from ClusterAssociations(self._host.repository, self.cluster).rows()

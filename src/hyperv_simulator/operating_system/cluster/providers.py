@@ -1,4 +1,4 @@
-"""What can be done to a cluster: its groups, resources, shared volumes and machines. Methods: hyperv-ops 16."""
+"""What can be done to a cluster, its groups and resources. Methods: hyperv-ops 16."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
+from hyperv_simulator.config.cluster import QuorumType
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.operating_system.cluster import MSCLUSTER, clusprop, errors
 from hyperv_simulator.operating_system.cluster.errors import cluster_error
@@ -54,6 +55,8 @@ class ClusterProvider(Provider):
             "VerifyPath": self._verify_path,
             "AddResourceToClusterSharedVolumes": lambda call: self._share(call, shared=True),
             "RemoveResourceFromClusterSharedVolumes": lambda call: self._share(call, shared=False),
+            "SetNodeMajorityQuorum": lambda _call: self._set_quorum("node_majority", ""),
+            "SetMajorityQuorum": self._set_majority,
         }
 
     def static_methods(self) -> Mapping[str, Method]:
@@ -69,6 +72,20 @@ class ClusterProvider(Provider):
             raise cluster_error(errors.ALREADY_EXISTS)
         self._cluster.add_machine(name, machine.machine_id, self._member.node_name)
         self._member.announce(self._cluster.groups[name.lower()])
+        return {}
+
+    def _set_majority(self, call: Call) -> Outputs:
+        """With the witness that a resource is: a disk, or a share."""
+        name = call.text("Resource")
+        resource = self._cluster.resources.get(name.lower())
+        if resource is not None and resource.kind == "Physical Disk":
+            return self._set_quorum("disk_witness", resource.name)
+        if not call.text("QuorumPath", ""):
+            raise cluster_error(errors.FILE_NOT_FOUND)
+        return self._set_quorum("file_share_witness", call.text("QuorumPath"))
+
+    def _set_quorum(self, quorum: QuorumType, witness: str) -> Outputs:
+        self._cluster.set_quorum(quorum, witness)
         return {}
 
     def _verify_path(self, call: Call) -> Outputs:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.config.cluster import ClusterConfig, NodeState
+from hyperv_simulator.config.cluster import ClusterConfig, NodeState, QuorumType
 
 VIRTUAL_MACHINE, MACHINE_CONFIGURATION = "Virtual Machine", "Virtual Machine Configuration"
 VIRTUAL_MACHINE_GROUP = 111
@@ -22,6 +22,7 @@ SHARED_VOLUME_GROUP = 5
 PENDING_GROUP = 4
 ONLINE, OFFLINE, FAILED = 2, 3, 4  # resource states
 UP, DOWN = 0, 1
+_WITNESSES = ("File Share Witness", "Cloud Witness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """:param machine_id: of the machine that a resource of such a type stands for."""
+    """One resource.
+
+    :param machine_id: of the machine that a resource of such a type stands for.
+    :param shared_volume: where the volume on a disk is mounted on every node.
+    :param fault: FaultState of that volume: 1 redirected, 4 in maintenance.
+    """
 
     name: str
     id: str
@@ -50,6 +56,7 @@ class Resource:
     is_core: bool = False
     machine_id: str = ""
     shared_volume: str = ""
+    fault: int = 0
 
 
 class NodeMember(Protocol):
@@ -168,6 +175,15 @@ class Cluster:
         for member in list(self.members.values()):
             member.raise_event(class_name, **values)
 
+    def set_quorum(self, quorum: QuorumType, witness: str) -> None:
+        """What decides from now on; the witness is a resource of the core group."""
+        with self.lock:
+            self.config = replace(self.config, quorum=quorum, witness=witness)
+            for name in [item.name for item in self.resources.values() if item.kind in _WITNESSES]:
+                del self.resources[name.lower()]
+            self._add_witness()
+        self.told()
+
     def share(self, path: str, disk: str, owner: str) -> None:
         """A shared volume that hosts.toml describes: its disk, in a group of its own."""
         with self.lock:
@@ -183,14 +199,18 @@ class Cluster:
         self.groups["available storage"] = Group("Available Storage", _new_id(), 2, owner, is_core=True)
         resources = [Resource("Cluster Name", _new_id(), "Network Name", core.name, is_core=True)]
         resources.append(Resource("Cluster IP Address", _new_id(), "IP Address", core.name, is_core=True))
-        if self.config.quorum == "file_share_witness":
-            resources.append(Resource("File Share Witness", _new_id(), "File Share Witness", core.name, is_core=True))
-        if self.config.quorum == "cloud_witness":
-            resources.append(Resource("Cloud Witness", _new_id(), "Cloud Witness", core.name, is_core=True))
+        self.resources.update({item.name.lower(): item for item in resources})
+        self._add_witness()
+
+    def _add_witness(self) -> None:
+        kinds = {"file_share_witness": "File Share Witness", "cloud_witness": "Cloud Witness"}
+        if self.config.quorum in kinds:
+            kind = kinds[self.config.quorum]
+            self.resources[kind.lower()] = Resource(kind, _new_id(), kind, "Cluster Group", is_core=True)
         if self.config.quorum == "disk_witness":
             name = self.config.witness or "Cluster Disk 1"
-            resources.append(Resource(name, _new_id(), "Physical Disk", core.name, is_core=True))
-        self.resources.update({item.name.lower(): item for item in resources})
+            disk = Resource(name, _new_id(), "Physical Disk", "Cluster Group", is_core=True)
+            self.resources[name.lower()] = replace(self.resources.get(name.lower(), disk), group="Cluster Group")
 
     def _keep(self) -> None:
         if self._path is None:
