@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hyperv_simulator.config.certificate import CertificateMapping
 from hyperv_simulator.config.cluster import ClusterConfig
 from hyperv_simulator.config.devices import GpuConfig, PciDeviceConfig
 from hyperv_simulator.config.domain import KerberosConfig
@@ -121,7 +122,8 @@ class HostConfig:
     :param account: more local accounts (``[[host.account]]``).
     :param hardware: the machine under Windows (``[host.hardware]``).
     :param recording: file of a recorded host (``hyperv-simulator dump``), whose machines and instances it has.
-    :param client_ca_file: PEM file of an authority; certificates that it signed let clients in as ``username``.
+    :param client_ca_file: PEM file of an authority; certificates that it signed let clients in.
+    :param certificate_mapping: as whom (``[[host.certificate_mapping]]``); without any, as ``username``.
     """
 
     name: str = "hv1"
@@ -170,6 +172,7 @@ class HostConfig:
     kerberos: KerberosConfig = field(default_factory=KerberosConfig)
     recording: str = ""
     client_ca_file: str = ""
+    certificate_mapping: tuple[CertificateMapping, ...] = ()
     features: tuple[str, ...] = _FEATURES
     reboot_pending: bool = False
     restart_s: float = 1.0

@@ -1,13 +1,21 @@
-"""The accounts that may come in over the wire: names and passwords. What they may do then is not decided here."""
+"""The accounts that may come in over the wire: names, passwords, and the certificates that stand for them.
+
+What they may do then is not decided here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1  # the two hashes that an smbpasswd line holds; pyspnego's own
 
+from hyperv_simulator.config.certificate import CertificateMapping
 from hyperv_simulator.config.host import HostConfig
+
+_PRINCIPAL_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")  # Microsoft's UPN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,24 @@ class Account:
 
 
 class Accounts:
-    """All of them; the first is the host's administrator, for whom client certificates stand."""
+    """All of them.
 
-    def __init__(self, accounts: Iterable[Account]) -> None:
+    :param accounts: the first is the host's administrator.
+    :param mappings: of client certificates; without any, they stand for the administrator.
+    """
+
+    def __init__(self, accounts: Iterable[Account], mappings: Iterable[CertificateMapping] = ()) -> None:
         self._accounts = tuple(accounts)
+        self._mappings = tuple(mappings)
 
-    @property
-    def administrator(self) -> Account:
-        return self._accounts[0]
+    def by_certificate(self, certificate: bytes) -> Account | None:
+        """The account that a verified certificate (DER) stands for: that of the first entry that fits."""
+        if not self._mappings:
+            return self._accounts[0]
+        subjects = _subjects(x509.load_der_x509_certificate(certificate))
+        fitting = (entry for entry in self._mappings if any(entry.fits(subject) for subject in subjects))
+        entry = next(fitting, None)
+        return self.find(entry.username) if entry is not None else None
 
     def find(self, name: str) -> Account | None:
         """The account that a name means, in any of its forms."""
@@ -59,4 +77,20 @@ def accounts_of(config: HostConfig) -> Accounts:
     password (the reason goes into its event log): so these are not among them."""
     further = [item for item in config.account if not (item.disabled or item.locked_out or item.password_expired)]
     names = [(config.username, config.password), *((item.name, item.password) for item in further)]
-    return Accounts(Account(config.name, name, password) for name, password in names)
+    accounts = (Account(config.name, name, password) for name, password in names)
+    return Accounts(accounts, config.certificate_mapping)
+
+
+def _subjects(certificate: x509.Certificate) -> list[str]:
+    """What a mapping may name a certificate by: principal names among its alternative names, then its common name
+    (which of them Windows compares: an assumption)."""
+    subjects: list[str] = []
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        alternative = None
+    for other in alternative.get_values_for_type(x509.OtherName) if alternative is not None else ():
+        if other.type_id == _PRINCIPAL_NAME:
+            subjects.append(other.value[2:].decode("utf-8", "replace"))  # a short UTF8String: tag and length
+    common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return [*subjects, *(str(item.value) for item in common)]

@@ -139,18 +139,19 @@ class ConnectionAuthentication:
         """The context that seals messages; None until Negotiate is through."""
         return self._context if self._user is not None else None
 
-    def authenticate(self, authorization: str | None, *, certified: bool = False) -> Accepted | Refused:
+    def authenticate(self, authorization: str | None, *, certificate: bytes | None = None) -> Accepted | Refused:
         """Judges one request by its Authorization header and by what the connection has been through.
 
-        :param certified: TLS has verified a certificate of the client.
+        :param certificate: of the client (DER), verified by TLS.
         """
         if authorization is None:
             return Accepted(self._user) if self._user is not None else self._refuse()
         scheme, _, credentials = authorization.strip().partition(" ")
         if scheme.lower() == "basic":
             return self._basic(credentials)
-        if scheme.lower() == MUTUAL_TLS and certified and self._allow_certificate:
-            return Accepted(self._accounts.administrator.username)
+        if scheme.lower() == MUTUAL_TLS and certificate is not None and self._allow_certificate:
+            account = self._accounts.by_certificate(certificate)
+            return Accepted(account.username) if account is not None else self._refuse()
         if scheme.lower() in ("negotiate", "kerberos") or (scheme.lower() == "credssp" and self._allow_credssp):
             return self._negotiate(scheme, credentials)
         return self._refuse()

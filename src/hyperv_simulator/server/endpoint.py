@@ -113,8 +113,9 @@ class WsManConnection:
             return HttpResponse(405, (("Allow", "POST"),))
         if (request.header("wsmanidentify") or "").lower() == "unauthenticated":
             return self._plain(request, user=None)
-        certified = request.client_certificate is not None
-        verdict = self._authentication.authenticate(request.header("authorization"), certified=certified)
+        verdict = self._authentication.authenticate(
+            request.header("authorization"), certificate=request.client_certificate
+        )
         if isinstance(verdict, Refused):
             return HttpResponse(401, verdict.headers)
         response = self._answer(request, verdict.user)

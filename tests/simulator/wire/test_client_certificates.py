@@ -14,6 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.session import CimSession
+from hyperv_simulator.config.certificate import CertificateMapping
+from hyperv_simulator.config.operating_system import AccountConfig
 from hyperv_simulator.host import SimulatedHost
 from tests.simulated import Simulate, endpoint_of
 
@@ -80,6 +82,28 @@ def test_a_certificate_of_the_trusted_authority_lets_in(host: SimulatedHost, cli
     session.close()
     assert "10.0" in identity.product_version
     assert MUTUAL in identity.security_profiles
+
+
+@pytest.mark.parametrize(
+    ("subject", "username", "status"),
+    [("operator", "backup", 200), ("oper*", "backup", 200), ("*", "backup", 200), ("other", "backup", 401)],
+)
+def test_a_mapping_says_whom_a_certificate_stands_for(
+    simulate: Simulate, clients: Clients, subject: str, username: str, status: int
+) -> None:
+    """MS-WSMV 2.2.4.3."""
+    host = simulate(
+        client_ca_file=str(clients.ca_file),
+        account=(AccountConfig("backup", "B4ckup!", groups=("Administrators",)),),
+        certificate_mapping=(CertificateMapping(subject, username),),
+    )
+    files = clients.certificate()
+    url = f"https://{host.config.address}:5986/wsman"
+    certificate = (files["client_certificate"], files["client_key"])
+    answer = requests.post(
+        url, headers={"Authorization": MUTUAL}, cert=certificate, verify=str(host.ca_file), timeout=10
+    )
+    assert answer.status_code == status
 
 
 def test_a_certificate_of_another_authority_does_not(host: SimulatedHost, tmp_path: Path) -> None:
