@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +40,9 @@ def load(path: Path | None) -> tuple[HostConfig, ...]:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; name an existing file, or none for one default host") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        line = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        where = f"{path}:{line[1]}" if line else str(path)
+        raise ConfigError(f"{where}: not TOML: {error}") from None
     reader = Reader()
     file = reader.table(HostsFile, document)
     problems = reader.problems or _clashes(file.host if file else ())

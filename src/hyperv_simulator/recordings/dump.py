@@ -149,5 +149,4 @@ def _without_nulls(item: CimInstance) -> CimInstance:
 
 def _text(error: CimError) -> str:
     """Without what was tried: the class stands next to it."""
-    code = "" if error.code is None else f"{error.code:#010x}: "
-    return f"{code}{error.message.partition(': ')[2] or error.message}"
+    return error.message.partition(": ")[2] or error.message

@@ -5,7 +5,7 @@
     {"format": "hyperv-simulator recording 1", "host": "HV1", "taken_at": "2026-01-02T03:04:05+00:00",
      "namespaces": {"root/cimv2": {"instances": {"Win32_Processor": [{"class": …, "properties": {…}}]},
                                    "empty": ["Win32_Battery"],
-                                   "faults": {"Win32_Foo": "0x80041024: Provider is not capable …"}}}}
+                                   "faults": {"Win32_Foo": "w:InternalError (0x80041024): …"}}}}
 """
 
 from __future__ import annotations

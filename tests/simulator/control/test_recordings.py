@@ -93,7 +93,7 @@ def test_a_recording_is_the_same_after_it_was_written_and_read(taken: Recording,
 
 
 def test_a_class_that_fails_is_recorded_with_its_fault(taken: Recording) -> None:
-    assert taken.namespaces[CIMV2].faults["Win32_ClusterShare"].startswith("0x80041024: ")
+    assert taken.namespaces[CIMV2].faults["Win32_ClusterShare"].startswith("w:InternalError (0x80041024): ")
 
 
 def test_nothing_is_asked_whose_reading_does_something_and_nothing_is_called(

@@ -141,6 +141,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ),
         ('[[host]]\n[host.kerberos]\nrealm = "X"', "host hv1: kerberos needs both keytab and realm"),
         ("[[host]", "not TOML"),
+        ("[[host]]\ncores 8", ":2: not TOML: Expected '=' after a key in a key/value pair"),
     ],
 )
 def test_what_is_wrong_is_named_together_with_what_to_write(tmp_path: Path, text: str, complaint: str) -> None:
