@@ -9,6 +9,7 @@ from hyperv_simulator import identifiers as ids
 from hyperv_simulator.associations.walks import Walks, some
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.device_kinds import NIC
+from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM
 from hyperv_simulator.machines.resources.boot_sources import BOOT_SOURCE
 from hyperv_simulator.machines.resources.rules import instance_at
@@ -179,6 +180,8 @@ class MachineAssociations:
         return self._walks.by_id(VSSD, ids.settings_id(system.text("Name")))
 
     def _computer_system(self, settings: CimInstance) -> Iterable[CimInstance]:
+        if is_checkpoint(settings):
+            return ()  # Msvm_SnapshotOfVirtualSystem leads there
         identifier = settings.get("VirtualSystemIdentifier")
         return self._walks.machine_system(identifier) if isinstance(identifier, str) else ()
 

@@ -278,13 +278,15 @@ class QemuGuest:
             # The disks change at one moment of the guest's time; what comes after needs no more of its time.
             was_running: bool = self._tell("query-status")["running"]
             self._tell("stop")
-            failure: GuestError | None = None
+            failure: GuestError | DiskError | None = None
             try:
                 devices.branch(qmp)
                 if state_file is not None:
                     qemu_state.write(qmp, state_file, self._spec.machine_id, devices.layout)
-            except (QmpError, GuestError) as error:
-                failure = error if isinstance(error, GuestError) else GuestError(UNSPECIFIED, str(error))
+            except QmpError as error:
+                failure = GuestError(UNSPECIFIED, str(error))
+            except (GuestError, DiskError) as error:
+                failure = error
             if was_running:
                 self._tell("cont")
 

@@ -207,10 +207,11 @@ class GuestDisks:
 
         :raises DiskError: DISK_FULL.
         """
+        layer = read_chain(self._folder, disk.path)[0]
         scratch = self._work / str(uuid.uuid4())
         scratch.mkdir()
+        file = _make_overlay(layer, scratch)
         disk.branch = scratch
-        file = _make_overlay(read_chain(self._folder, disk.path)[0], scratch)
         return {"driver": "qcow2", "file": _file_node(file, read_only=False), "backing": None}
 
     def go_on(self, disk: GuestDisk, path: str) -> None:

@@ -105,6 +105,12 @@ class TestTaking:
         drive = next(part for part in parts if part.get("ResourceSubType") == f"{PREFIX}Synthetic Disk Drive")
         assert checkpoint.text("InstanceID").removeprefix("Microsoft:") in drive.text("Parent")
 
+    def test_what_defines_the_machines_state_is_not_its_checkpoint(self, client: Client, machine: CimReference) -> None:
+        # HVWMI snapshot_apply
+        checkpoint = take(client, machine)
+        assert ends(client, "Msvm_SettingsDefineState", machine) == [f"Microsoft:{machine.key('Name')}"]
+        assert ends(client, "Msvm_SettingsDefineState", checkpoint) == []
+
     def test_the_second_goes_on_from_the_first(self, client: Client, machine: CimReference) -> None:
         first, second = take(client, machine), take(client, machine)
 

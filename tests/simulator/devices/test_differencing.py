@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperv_simulator.storage import errors
+from hyperv_simulator.storage import errors, vhd
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.layers import read_layer
 from hyperv_simulator.storage.paths import HostFolder
@@ -135,6 +135,25 @@ def test_a_grandchild_sees_through_to_the_base_and_merges_into_it(family: Family
 
     assert family.read(family.base) == family.content
     assert not family.store.folder.exists(family.child)
+
+
+def test_a_merge_that_is_cut_off_leaves_the_chain_whole(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    family.write(1)
+    grandchild = family.child.replace("child", "grandchild")
+    family.store.create(grandchild, "differencing", family.store.info(family.child).format, parent_path=family.child)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vhd, "_copy_own_content", die)
+        with pytest.raises(KeyboardInterrupt):
+            family.store.merge(family.child, family.base, [grandchild])
+
+    assert family.store.chain(grandchild) == [grandchild, family.child, family.base]
+    family.store.merge(family.child, family.base, [grandchild])
+    assert family.store.chain(grandchild) == [grandchild, family.base]
+    assert family.read(grandchild) == family.content
 
 
 def test_a_child_converts_to_a_disk_without_parent(family: Family) -> None:
