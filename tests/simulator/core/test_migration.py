@@ -14,7 +14,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator.assembly import Inside, assemble
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.config.migration import MigrationConfig
-from hyperv_simulator.fault_rules import FaultRules
+from hyperv_simulator.fault_rules import FaultRule, FaultRules
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.outcomes import OperationFailed
@@ -48,7 +48,7 @@ class Hosts:
         )
         folder = self._folder / config.name
         folder.mkdir()
-        inside = assemble(config, folder, FaultRules(), neighbours=self._neighbours)
+        inside = assemble(config, folder, FaultRules(config.fault), neighbours=self._neighbours)
         self._insides.append(inside)
         return Client(inside)
 
@@ -594,6 +594,16 @@ def test_a_cancelled_migration_leaves_the_machine_here(
     assert files(destination) == []
     assert files(source) == ["root.vhdx"]
     source.change_state(equipped, OFF)
+
+
+def test_a_job_that_a_fault_rule_lets_fail_leaves_the_machine_free(hosts: Hosts) -> None:
+    class_name = "Msvm_VirtualSystemMigrationService"
+    rule = FaultRule("job-error", class_name, "MigrateVirtualSystemToHost", code=32768, message="It fails.")
+    source = hosts.add(fault=(rule,))
+    hosts.add()
+    machine = source.define()
+    assert why_not(source, machine, MACHINE, disk="")
+    move(source, machine, MACHINE)
 
 
 def test_a_destination_that_fails_at_the_last_step_gives_the_machine_back(

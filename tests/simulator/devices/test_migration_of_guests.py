@@ -23,6 +23,7 @@ from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.outcomes import OperationFailed
 from tests.simulator.core.client import Client, settings_text
+from tests.simulator.core.test_export_and_import import EXPORTED, export
 from tests.simulator.core.test_migration import BOTH, DISKS, READY, STORAGE, move, request, service
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(240)]
@@ -162,3 +163,16 @@ def test_a_migration_that_fails_gives_the_guest_back(pair: Pair, monkeypatch: py
     pair.wait_until_it_counts(0)
     assert pair.reads(0, 17)
     assert not destination.inside.disks.folder.exists(r"C:\root.vhdx")
+
+
+def test_a_running_guest_is_exported_with_what_it_has_written(pair: Pair) -> None:
+    source, _ = pair.hosts
+    pair.write(0, 17)
+    stamp = pair.memory(0, STAMP)
+    export(source, pair.machine)
+    assert pair.memory(0, STAMP) == stamp
+    pair.wait_until_it_counts(0)
+    pair.write(0, 34)
+    source.inside.disks.convert(rf"{EXPORTED}\Virtual Hard Disks\root.vhdx", r"C:\raw.vhd", "fixed", "vhd")
+    exported = source.inside.disks.folder.to_local(r"C:\raw.vhd").read_bytes()
+    assert exported[AT : AT + 4096] == bytes([17]) * 4096
