@@ -8,8 +8,8 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.associations.walks import Walks, some
 from hyperv_simulator.jobs import Jobs
-from hyperv_simulator.machines.device_kinds import NIC
 from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
+from hyperv_simulator.machines.device_kinds import NIC
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM
 from hyperv_simulator.machines.resources.boot_sources import BOOT_SOURCE
 from hyperv_simulator.machines.resources.rules import instance_at

@@ -85,7 +85,7 @@ class Machine:
         self.is_planned = is_planned
         self.reader = MachineReader(host.repository, machine_id)
         self.lock = threading.RLock()
-        self.disks_lock = threading.RLock()  # taken before ``lock``: which files are under its disks
+        self.disks_lock = threading.RLock()  # held while the files under its disks change hands
         self.state = state
         self._host = host
         self._guest: Guest | None = None
