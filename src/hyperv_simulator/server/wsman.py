@@ -341,9 +341,9 @@ class WsManService:
             version = f"OS: {self._identity.os_version} SP: 0.0 Stack: 3.0"
             return IdentifyResponse(product_version=version, security_profiles=self._identity.security_profiles)
         if isinstance(request, OtherRequest):
+            self._rights.admit(user or "")
             if uris.is_class_metadata(request.uri):
                 return self._metadata.answer(header, request)
-            self._rights.admit(user or "")
             return self._winrs.answer(header, request, user or "")
         self._check_namespace_selector(header, request)
         user = user or ""  # None is for Identify only

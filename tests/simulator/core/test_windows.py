@@ -13,6 +13,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator.config.errors import ConfigError
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.config.operating_system import AccountConfig, HardwareConfig, ServiceConfig
+from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.shell.context import Output
 from hyperv_simulator.repository import wmi_faults
 from hyperv_simulator.service import Caller
@@ -250,6 +251,15 @@ class TestTime:
         assert ", -0000.0" in run(client, "w32tm /stripchart /computer:x /dataonly").stdout.replace("+", "-").replace(
             "-00.", "-0000."
         )
+
+    def test_a_clock_drifts_and_goes_on_drifting_when_it_was_set_right(self) -> None:
+        true = [1000.0]
+        clock = HostClock(offset_s=5.0, drift_ppm=1e6, true_time=lambda: true[0])
+        true[0] += 10
+        assert clock.offset_s == pytest.approx(15)
+        clock.synchronize()
+        true[0] += 2
+        assert (clock.offset_s, clock.time()) == (pytest.approx(2), pytest.approx(1014))
 
     def test_resync_sets_the_clock_right(self, make_host: MakeHost) -> None:
         client = make_host(clock_offset_s=-90.0)

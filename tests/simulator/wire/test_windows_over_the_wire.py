@@ -29,6 +29,18 @@ def session(host: SimulatedHost) -> Iterator[CimSession]:
         yield opened
 
 
+@pytest.mark.parametrize(
+    "class_name", ["CIM_ManagedSystemElement", "CIM_StatisticalInformation", "CIM_Setting", "Win32_CurrentTime"]
+)
+def test_every_instance_of_windows_can_be_written_and_read_back(
+    host: SimulatedHost, session: CimSession, class_name: str
+) -> None:
+    inside = host.service.enumerate("root/cimv2", class_name)
+    outside = session.enumerate(class_name, namespace="root/cimv2")
+    assert len(outside) == len(inside) > 0
+    assert {item.class_name for item in outside} == {item.class_name for item in inside}
+
+
 def test_a_feature_is_found_and_installed(session: CimSession) -> None:
     guid = CimInstance("MSFT_ServerManagerRequestGuid", {"HighHalf": 1, "LowHalf": 2**63}, SERVER_MANAGER)
     listed = session.invoke(TASKS, "GetServerComponentsAsync", {"RequestGuid": guid})["ServerComponents"]

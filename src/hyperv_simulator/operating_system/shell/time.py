@@ -148,6 +148,7 @@ def _config(windows: Windows, command: Command) -> Output:
     updates = "/update" in command.switches
     if updates and not windows.services.runs("W32Time"):
         return _not_started()
+    windows.registry.create_key(parameters)
     peers, flags = command.value_of("/manualpeerlist"), command.value_of("/syncfromflags")
     if flags is not None:
         chosen = {_SYNC_FLAGS.get(flag) for flag in flags.lower().split(",")}
@@ -161,6 +162,7 @@ def _config(windows: Windows, command: Command) -> Output:
         windows.registry.set(parameters, "NtpServer", sz(peers))
     reliable = command.value_of("/reliable")
     if reliable is not None:
+        windows.registry.create_key(_CONFIG)
         windows.registry.set(_CONFIG, "AnnounceFlags", dword(5 if reliable.lower() == "yes" else 10))
     if updates:
         windows.time.begin()
