@@ -1,4 +1,4 @@
-"""``state``, ``faults``, ``reboot``, ``clock``, ``disk``: what is done to hosts that run already."""
+"""``state``, ``faults``, ``reboot``, ``clock``, ``disk``, ``guest``: what is done to hosts that run already."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 import types
 import typing
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hyperv_simulator.cli.options import Commands, add_state
 from hyperv_simulator.config import keys
 from hyperv_simulator.control.client import Control
 from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.guests.none import Action
 from hyperv_simulator.state_folder import default_state_folder
 
 _FAULTS_EPILOG = """\
@@ -57,6 +58,16 @@ def add_to(commands: Commands) -> None:
     disk = _controlling(commands, "disk", "fill running hosts' volumes", "Says whether anything fits on the volumes.")
     disk.add_argument("state_of_disk", choices=("full", "normal"), metavar="full|normal")
     disk.set_defaults(run=lambda options: _do(options, "fill-disk", full=options.state_of_disk == "full"))
+    guest = _controlling(
+        commands,
+        "guest",
+        "let a machine's guest do something by itself",
+        "Lets the guest of a running machine (guests = none) turn itself off, reset or crash, or stop and go on\n"
+        "answering as integration services do.",
+    )
+    guest.add_argument("machine", help="name or id of the machine")
+    guest.add_argument("action", choices=get_args(Action))
+    guest.set_defaults(run=lambda options: _do(options, "guest", machine=options.machine, action=options.action))
 
 
 def _controlling(commands: Commands, name: str, short: str, long: str) -> argparse.ArgumentParser:

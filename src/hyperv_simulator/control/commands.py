@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, get_args
 
 from hyperv_simulator.config.reading import Reader
 from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.guests.none import Action, NoneGuest
 from hyperv_simulator.host import SimulatedHost
+from hyperv_simulator.machines.machine import Machine
 
 _BY_DEFAULT = {field.name: field.default for field in fields(FaultRule)}
 
@@ -117,6 +119,28 @@ def _fill_disk(hosts: Sequence[SimulatedHost], request: Mapping[str, Any]) -> No
         host.fill_disk(full=full)
 
 
+def _machines_of(host: SimulatedHost) -> list[Machine]:
+    try:
+        return host.inside.machines.all()
+    except RuntimeError:
+        return []  # it restarts
+
+
+def _let_guest_act(hosts: Sequence[SimulatedHost], request: Mapping[str, Any]) -> None:
+    wanted, action = str(request.get("machine", "")).lower(), request.get("action")
+    if action not in get_args(Action):
+        raise Wrong(f"action is {action!r}; write one of {', '.join(get_args(Action))}")
+    machines = [machine for host in hosts for machine in _machines_of(host)]
+    found = [each for each in machines if wanted in (each.machine_id.lower(), each.reader.name.lower())]
+    guests = [guest for each in found if (guest := each.guest) is not None]
+    if not guests:
+        raise Wrong(f"no machine {request.get('machine')!r} runs; 'state' lists machines")
+    for guest in guests:
+        if not isinstance(guest, NoneGuest):
+            raise Wrong("a guest in QEMU does what its system does; only guests 'none' can be told")
+        guest.act(action)
+
+
 def _number(request: Mapping[str, Any], name: str) -> float:
     value = request.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -133,4 +157,5 @@ _COMMANDS: Mapping[str, Callable[[Sequence[SimulatedHost], Mapping[str, Any]], A
     "reboot": _reboot,
     "jump-clock": _jump_clock,
     "fill-disk": _fill_disk,
+    "guest": _let_guest_act,
 }

@@ -12,7 +12,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from hyperv_simulator.config.guest import GuestConfig
 from hyperv_simulator.guests.base import (
@@ -31,6 +31,10 @@ from hyperv_simulator.storage.vhd import DiskStore
 
 # Windows gives process ids in steps of 4.
 _process_ids = itertools.count(4096, 4)
+
+
+# What a guest may do by itself; "mute" and "answer": its integration services stop, and go on.
+Action = Literal["power-off", "reset", "crash", "mute", "answer"]
 
 
 class PipeHolder(Protocol):
@@ -186,6 +190,20 @@ class NoneGuest:
             for pipe in self._open_pipes.values():
                 pipe.close()
             self._open_pipes = {number: self._pipes.open(name) for number, name in serial if name}
+
+    def act(self, action: Action) -> None:
+        """Do something by itself, without having been asked by its host. Nothing happens while it is off."""
+        if not self.running:
+            return
+        if action == "power-off":
+            self._obey()
+        elif action == "reset":
+            self.console.reset()
+            self._listener.reset(self.spec.machine_id)
+        elif action == "crash":
+            self.console.crashed = True
+        else:
+            self.integration = action == "answer"
 
     def print(self, text: str, number: int = 1) -> None:
         """Say something on a serial port, for tests that want a console."""

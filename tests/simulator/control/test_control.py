@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from hyperv_simulator.control.client import Control, ControlError
 from hyperv_simulator.control.socket_path import NAME
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.host import SimulatedHost
+from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.simulator import Simulator
 from tests.simulated import endpoint_of, free_address
 
@@ -135,6 +137,8 @@ def test_a_full_disk_has_no_room_until_it_is_said_to_have_some(control: Control,
         ("add-fault", {"rule": {"effect": "delay"}}, "delay_ms is 0; a delay needs milliseconds"),
         ("remove-fault", {"number": 99}, "there is no fault rule 99"),
         ("fill-disk", {"full": "yes"}, "full is 'yes'; write true or false"),
+        ("guest", {"machine": "vm1", "action": "sing"}, "action is 'sing'; write one of power-off, reset, crash, mute"),
+        ("guest", {"machine": "vm1", "action": "crash"}, "no machine 'vm1' runs"),
     ],
 )
 def test_what_is_wrong_is_said(control: Control, command: str, arguments: dict[str, object], complaint: str) -> None:
@@ -163,6 +167,30 @@ def test_the_command_adds_lists_and_takes_away(
     assert main(["faults", "remove", str(added["number"]), *where]) == 0
     assert main(["faults", "remove", str(added["number"]), *where]) == 2
     assert "there is no fault rule" in capsys.readouterr().err
+
+
+def test_a_guest_does_what_it_is_told(simulator: tuple[Simulator, Path], control: Control, host: SimulatedHost) -> None:
+    session = CimSession(endpoint_of(host))
+    (service,) = session.query_references(select("Msvm_VirtualSystemManagementService"))
+    settings = instance_to_text(CimInstance("Msvm_VirtualSystemSettingData", {"ElementName": "told"}))
+    reference = session.invoke(service, "DefineSystem", {"SystemSettings": settings}).reference("ResultingSystem")
+    assert reference is not None
+    machine = host.inside.machines.of(reference)
+    session.invoke(reference, "RequestStateChange", {"RequestedState": 2})
+    while (guest := machine.guest) is None:
+        time.sleep(0.01)
+
+    for action, integration, crashed in (("mute", False, False), ("answer", True, False), ("crash", False, True)):
+        control.ask("guest", machine="TOLD", action=action)
+        assert (machine.integration_ready, guest.has_crashed) == (integration, crashed)
+    assert main(["guest", "told", "reset", "--state", str(simulator[1])]) == 0
+    assert machine.integration_ready
+    control.ask("guest", machine=machine.machine_id, action="power-off")
+
+    assert machine.state is State.OFF
+    assert session.get(reference)["EnabledState"] == 3
+    session.invoke(service, "DestroySystem", {"AffectedSystem": reference})
+    session.close()
 
 
 def test_a_slow_job_runs_while_the_client_waits_and_holds_up_no_end(tmp_path: Path) -> None:
