@@ -72,6 +72,7 @@ rpc start on demand helpers = no
 strict sync = no
 follow symlinks = no
 wide links = no
+unix extensions = no
 store dos attributes = yes
 map archive = no
 hide dot files = no
@@ -191,9 +192,11 @@ class SambaServer:
         shares = {f"{drive}$": f"{drive}:\\" for drive in self._folder.drives}
         shares["ADMIN$"] = r"C:\Windows"
         shares |= self._shares.served() if self._shares is not None else {}
+        # smbd follows links only where a shared volume is one (``HostFolder.mount``).
+        links = "follow symlinks = yes\nwide links = yes\n" if self._folder.has_mounts else ""
         for share, path in shares.items():
             local, free = self._folder.to_local(path), self._write_free_space_script(run, path[0])
-            text += _SHARE.format(share=share, path=local, account="root", free=free)
+            text += _SHARE.format(share=share, path=local, account="root", free=free) + links
         configuration = run / "smb.conf"
         configuration.write_text(text)
         return configuration

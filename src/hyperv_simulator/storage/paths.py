@@ -1,7 +1,7 @@
 r"""Windows paths and the folder that stands for a host's volumes.
 
 Rule 1: nothing outside the folder is ever reached: ``..`` is resolved on the text, as Windows does it, before the file
-        system is asked, and a symbolic link anywhere on the way is refused.
+        system is asked, and a symbolic link anywhere on the way is refused, but for shared volumes (``mount``).
 Rule 2: names are found without regard to case and keep the case they were made with, as on NTFS.
 Rule 3: a path is a value (`parse`); looking it up is one method (`HostFolder.to_local`).
 
@@ -120,6 +120,7 @@ class HostFolder:
         # While it is there, nothing new fits, whatever the files leave; a file, because smbd's script asks as well.
         self.full_marker = root / "full"
         self._capacity_bytes = {"C": capacity_bytes, **(drives or {})}
+        self._mounts: set[Path] = set()
         self._host_names = frozenset(name.lower() for name in host_names)
         for path in FRESH_FOLDERS:
             self.local_of(parse(path)).mkdir(parents=True, exist_ok=True)
@@ -173,9 +174,24 @@ class HostFolder:
         local = volume
         for part in path.parts:
             local = local / _found_name(local, part)
-            if local.is_symlink():
+            if local.is_symlink() and local not in self._mounts:
                 raise DiskError(errors.ACCESS_DENIED, str(path), "a symbolic link in the host's folder")
         return local
+
+    def mount(self, windows_path: str, folder: Path) -> Path:
+        """Puts a folder from elsewhere there: a volume that several hosts share. The only link that is followed."""
+        path = self.parse(windows_path)
+        local = self.local_of(path.folder) / path.name
+        self._mounts.add(local)
+        folder.mkdir(parents=True, exist_ok=True)
+        local.parent.mkdir(parents=True, exist_ok=True)
+        if not local.is_symlink():
+            local.symlink_to(folder, target_is_directory=True)
+        return local
+
+    @property
+    def has_mounts(self) -> bool:
+        return bool(self._mounts)
 
     def to_windows(self, local: Path) -> str:
         """The other way round, for a path inside the folder."""

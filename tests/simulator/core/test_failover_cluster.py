@@ -228,3 +228,14 @@ def test_a_shared_volume_goes_into_maintenance_and_to_another_node(pair: Pair) -
     call(pair.first, "MSCluster_ClusterSharedVolume", name, "MoveToNewHost", HostName="hv2")
     disk = pair.second.one("select * from MSCluster_Resource where Type = 'Physical Disk'", CLUSTER)
     assert disk.get("OwnerNode") == "HV2"
+
+
+def test_a_shared_volume_is_one_folder_on_all_nodes(pair: Pair) -> None:
+    path = pair.first.create_disk("C:\\ClusterStorage\\Volume1\\disk.vhdx")
+    assert pair.insides[1].disks.folder.exists(path)
+    pair.first.add_disk(pair.machine, path)
+    add(pair)
+    call(pair.first, "MSCluster_ResourceGroup", "vm", "MoveToNewNode", NodeName="hv2")
+    assert group(pair.second).get("OwnerNode") == "HV2"
+    assert pair.second.state(pair.machine) == 3
+    assert pair.insides[0].disks.folder.exists(path)

@@ -14,6 +14,7 @@ from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.config.cluster import NodeState
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.machines.checkpoints.disks import file_of, hard_disks
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.transitions import State
@@ -150,8 +151,8 @@ class Member:
             for resource in self.cluster.in_group(group.name):
                 found = self.machine_of(resource) if resource.kind == VIRTUAL_MACHINE else None
                 if found is not None and target is not None and found[0] is not target:
-                    # There is no shared disk below simulated hosts: files go along, to the same path.
-                    request = MigrationRequest(kind=MigrationType.MACHINE_AND_STORAGE, destination=node)
+                    kind = MigrationType.MACHINE if _is_shared(found[1]) else MigrationType.MACHINE_AND_STORAGE
+                    request = MigrationRequest(kind=kind, destination=node)
                     Transfer(found[1], found[0], target, request).run()
         except OperationFailed:
             return False
@@ -265,3 +266,9 @@ class Member:
             EventNewState=self.group_state(group),
             EventNode=group.owner,
         )
+
+
+def _is_shared(machine: Machine) -> bool:
+    """Whether the machine's disks are where every node sees them; what is not goes along, to the same path."""
+    disks = hard_disks(machine.reader.all("CIM_SettingData"))
+    return all(file_of(disk).lower().startswith(("c:\\clusterstorage\\", "\\\\")) for disk in disks)

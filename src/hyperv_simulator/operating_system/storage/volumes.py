@@ -68,9 +68,13 @@ def volumes_of(facts: HostFacts, folder: HostFolder) -> tuple[Volume, ...]:
     found = [system]
     for config in facts.config.volume:
         mount = f"{config.letter}:\\" if config.kind == "local" else config.path + "\\"
-        behind = folder.to_local(mount)
-        behind.mkdir(parents=True, exist_ok=True)
-        # A shared volume is the same on every node.
+        # A shared volume is the same on every node, and so is the folder behind it.
+        if config.kind == "local":
+            behind = folder.to_local(mount)
+        else:
+            clusters = folder.root.parent.parent / "clusters"
+            behind = clusters / facts.config.cluster.name.lower() / mount.rstrip("\\").rpartition("\\")[2]
+            folder.mount(config.path, behind)
         owner = facts.name if config.kind == "local" else facts.config.cluster.name
         found.append(Volume(config, mount, _guid(owner, mount), behind, config.size_gb * GIB, config.disk))
     return tuple(found)
