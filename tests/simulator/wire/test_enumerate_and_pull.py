@@ -130,6 +130,22 @@ class TestEnumerate:
         (item,) = raw.query(wql, "<w:OptimizeEnumeration/>").items
         assert item.findtext("{*}InstanceID") == f"Microsoft:{MACHINES[1]}"
 
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            "__SERVER = 'hv1'",
+            "__CLASS = 'Msvm_ComputerSystem' and Name = 'HV1'",
+            "__NAMESPACE = 'root\\\\virtualization\\\\v2' and Name = 'HV1'",
+            "__PATH like '%Name=\"HV1\"'",
+            "__RELPATH like 'Msvm_ComputerSystem.CreationClassName=%Name=\"HV1\"'",
+        ],
+    )
+    def test_system_properties_can_be_compared(self, raw: RawClient, condition: str) -> None:
+        """Clients on WMI's own interfaces compare them (WmiSdk "WMI System Properties")."""
+        content = "<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>"
+        items = raw.query(f"select * from Msvm_ComputerSystem where {condition}", content).items
+        assert "HV1" in {item.findtext("{*}Name") for item in items}
+
     def test_wsen_filter_is_as_good_as_wsman_filter(self, raw: RawClient) -> None:
         """MS-WSMV 3.1.4.1.13."""
         content = f'<w:OptimizeEnumeration/><n:Filter Dialect="{WQL}">{ALL} where Name = "HV1"</n:Filter>'

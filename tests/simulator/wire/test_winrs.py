@@ -128,12 +128,13 @@ class TestPywinrm:
 
 
 class TestPypsrp:
-    def test_a_process_in_a_shell(self, pypsrp_client: WSMan) -> None:
-        with WinRS(pypsrp_client) as shell:
+    @pytest.mark.parametrize("signal", [SignalCode.TERMINATE, SignalCode.CTRL_C, SignalCode.CTRL_BREAK])
+    def test_a_process_in_a_shell(self, pypsrp_client: WSMan, signal: str) -> None:
+        with WinRS(pypsrp_client, environment={"LANG": "en"}, working_directory="C:\\") as shell:
             assert shell.owner == "HV1\\Administrator"
             process = Process(shell, "hostname")
             process.invoke()
-            process.signal(SignalCode.TERMINATE)
+            process.signal(signal)
             assert (process.rc, process.stdout, process.stderr) == (0, b"HV1\r\n", b"")
 
     def test_what_is_sent_to_a_command_is_taken(self, pypsrp_client: WSMan) -> None:

@@ -78,13 +78,13 @@ def _members(
         tag = child.tag
         local = tag.rpartition("}")[2]
         typed = known.get(local.lower())
+        if typed is None and tag == _LOCATION:
+            continue  # the instance's own address, to be ignored (wsman-cim 4)
         try:
             value = None if child.get(names.XSI_NIL) in _NIL else _item(child, typed)
         except (ValueError, CimError) as error:
             raise ProtocolError(f"{owner}.{local}: {error}") from None
         if typed is None:
-            if tag == _LOCATION:
-                continue
             name, is_array, cim_type = local, local in values, CimType.STRING
         else:
             name, is_array, cim_type = typed.name, typed.is_array or typed.name in values, typed.type
