@@ -56,6 +56,7 @@ class Transfer:
         self._request = request
         self._told = told
         self._made: list[Path] = []
+        self._staged: list[CimInstance] = []
 
     def total_bytes(self) -> int:
         """What will be copied.
@@ -71,8 +72,7 @@ class Transfer:
         try:
             self._verify(planned)
         finally:
-            if is_new:
-                self._destination.machines.destroy(planned)
+            self._withdraw(planned, is_new=is_new)
 
     def stage(self) -> None:
         """Leaves a planned machine at the destination, whatever it still lacks there.
@@ -94,8 +94,7 @@ class Transfer:
             planned.saved_file.unlink(missing_ok=True)
             for path in () if self._request.avoids_removing else self._made:
                 path.unlink(missing_ok=True)
-            if is_new:
-                self._destination.machines.destroy(planned)
+            self._withdraw(planned, is_new=is_new)
             if isinstance(error, DiskError | GuestError):
                 raise self._failed_here(error) from None
             raise
@@ -111,6 +110,7 @@ class Transfer:
             if planned is None or not planned.is_planned or planned.machine_id != self._machine.machine_id:
                 raise self._failed(f"The planned virtual machine '{request.planned_id}' was not found.")
             is_new = False
+            self._staged = destination.repository.owned("CIM_SettingData", planned.machine_id, computed=False)
         else:
             definition = replace(definition_of(self._source, self._machine), state=State.OFF)
             try:
@@ -120,6 +120,13 @@ class Transfer:
             is_new = True
         self._adjust(planned)
         return planned, is_new
+
+    def _withdraw(self, planned: Machine, *, is_new: bool) -> None:
+        """What was made for the machine goes; a staged machine is again what the client made of it."""
+        if is_new:
+            self._destination.machines.destroy(planned)
+        for item in self._staged:
+            self._destination.repository.add(item)
 
     def _adjust(self, planned: Machine) -> None:
         """New folders, files and switches, as the request has them; ids are the same at both hosts."""

@@ -357,7 +357,10 @@ def test_disks_go_where_the_staged_machine_has_them(
     (disk,) = destination.settings(equipped, DISKS)
     text = settings_text(DISKS, InstanceID=disk.get("InstanceID"), HostResource=[r"C:\repaired\root.vhdx"])
     destination.do(destination.management, "ModifyResourceSettings", ResourceSettings=[text])
-    move(source, equipped, BOTH, DestinationPlannedVirtualSystemId=equipped.key("Name"))
+    onto = {"DestinationPlannedVirtualSystemId": equipped.key("Name")}
+    check = request(source, equipped, BOTH, disk=r"C:\elsewhere.vhdx", **onto)
+    source.do(service(source), "CheckVirtualSystemIsMigratable", **check)
+    move(source, equipped, BOTH, **onto)
     (disk,) = destination.settings(equipped, DISKS)
     assert disk.get("HostResource") == [r"C:\repaired\root.vhdx"]
     assert files(source) == []
