@@ -150,6 +150,10 @@ class Inside:
         return self.facts.version
 
     @property
+    def hypervisor_runs(self) -> bool:
+        return self.system.hypervisor_runs
+
+    @property
     def logical_processors(self) -> int:
         return self.config.threads
 

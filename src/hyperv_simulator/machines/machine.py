@@ -60,6 +60,9 @@ class Surroundings(Protocol):
     @property
     def state_folder(self) -> Path: ...
 
+    @property
+    def hypervisor_runs(self) -> bool: ...
+
     def check_devices(self, machine: Machine, action: str) -> None:
         """:raises OperationFailed: the host's devices that the machine has do not allow the action."""
 
@@ -401,6 +404,11 @@ class Machine:
             self._start_guest(restore_from)
 
     def _start_guest(self, restore_from: Path | None) -> None:
+        if not self._host.hypervisor_runs:
+            name = self.reader.name
+            raise self._start_failed(
+                f"Virtual machine '{name}' could not be started because the hypervisor is not running."
+            )
         spec = self.reader.guest_spec(self._host.host_name)
         if not self._host.memory.take(self.machine_id, spec.memory_mb):
             raise self._start_failed(

@@ -357,6 +357,8 @@ class TestMachineUnderWindows:
         assert client.one("select * from Win32_ComputerSystem", CIMV2).get("HypervisorPresent") is True
         client = restarted(client, make_host)
         assert client.one("select * from Win32_ComputerSystem", CIMV2).get("HypervisorPresent") is False
+        job = client.failed(client.define(), "RequestStateChange", RequestedState=2)
+        assert "could not be started because the hypervisor is not running." in job.text("ErrorDescription")
 
     def test_a_member_of_a_domain_says_so(self, make_host: MakeHost) -> None:
         system = make_host(domain="hv.test").one("select * from Win32_ComputerSystem", CIMV2)
