@@ -27,23 +27,23 @@ report() {
     for item in /run/guest_items/*; do
         [ -e "$item" ] && answer item "$(coded "${item##*/}")" "$(coded "$(cat "$item")")"
     done
-    answer ok
+    answer ok "$number"
 }
 
 take_items() {
     rm -f /run/host_items/*
-    while read -r name value <&3 && [ "$name" != . ]; do
+    while read -r _ name value <&3 && [ "$name" != . ]; do
         plain "$value" > "/run/host_items/$(plain "$name" | tr / _)"
     done
-    answer ok
+    answer ok "$number"
 }
 
 take_file() { # <flags> <path>
     path=$(plain "$2")
-    case $1 in -* ) [ -e "$path" ] && { rm -f /run/incoming; answer failed The file exists.; return; } ;; esac
+    case $1 in -* ) [ -e "$path" ] && { rm -f /run/incoming; answer failed "$number" The file exists.; return; } ;; esac
     case $1 in *c) mkdir -p "${path%/*}" ;; esac
     touch /run/incoming
-    if mv /run/incoming "$path" 2> /run/error; then answer ok; else answer failed "$(head -n 1 /run/error)"; fi
+    if mv /run/incoming "$path" 2> /run/error; then answer ok "$number"; else answer failed "$number" "$(head -n 1 /run/error)"; fi
     rm -f /run/incoming
 }
 
@@ -51,12 +51,12 @@ set_password() { # <user> <password>
     user=$(plain "$1")
     hash=$(plain "$2" | mkpasswd -m sha512 -P 0)
     awk -F : -v OFS=: -v user="$user" -v hash="$hash" '$1 == user { $2 = hash; found = 1 } { print } END { exit !found }' \
-        /etc/passwd > /run/passwd || { answer failed "There is no user $user."; return; }
+        /etc/passwd > /run/passwd || { answer failed "$number" "There is no user $user."; return; }
     cat /run/passwd > /etc/passwd
-    answer ok
+    answer ok "$number"
 }
 
-while read -r verb first second <&3; do
+while read -r number verb first second <&3; do
     case $verb in
         report) report ;;
         items) take_items ;;

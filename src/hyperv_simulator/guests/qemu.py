@@ -321,6 +321,8 @@ class QemuGuest:
     # ---------------------------------------------------------------- QEMU speaks
 
     def _on_event(self, event: str, data: dict[str, Any]) -> None:
+        if event == "RESET" and self._exchange is not None:
+            self._exchange.greet()
         if event == "RESET" and data.get("guest"):
             self._integration = (False, 0.0)
             # Not in this thread: the listener may wait for somebody who waits for an answer that this thread reads.

@@ -1,18 +1,20 @@
 """The exchange with a QEMU guest: lines over a virtio port, which the guest image answers (`guest_image/exchange.sh`).
 
-======================================  ==========================================================================
-from the host                           the guest's answer
-======================================  ==========================================================================
-``report``                              ``intrinsic <name> <value>``, ``item <name> <value>`` …, then ``ok``
-``items``, then ``<name> <value>`` …    ``ok``
-and ``.``
-``password <user> <password>``          ``ok`` or ``failed <text>``
-``data <part of a file>`` …, then       ``ok`` or ``failed <text>``
+========================================  ========================================================================
+from the host                             the guest's answer
+========================================  ========================================================================
+``report``                                ``intrinsic <name> <value>``, ``item <name> <value>`` …, then ``ok``
+``items``, then ``<name> <value>`` … and  ``ok``
+``.``
+``password <user> <password>``            ``ok`` or ``failed <text>``
+``data <part of a file>`` …, then         ``ok`` or ``failed <text>``
 ``file <flags> <path>``
-======================================  ==========================================================================
+========================================  ========================================================================
 
-Names, values, paths and data are in base64, an empty one is ``=``. The host asks, one thing at a time. What encrypts
-passwords is on this side of the port (`password_exchange`): the guest image has no RSA.
+Every request begins with a number, which the last line of its answer repeats behind ``ok`` or ``failed``: what comes
+too late, or from before a reset, is known by it. Names, values, paths and data are in base64, an empty one is ``=``.
+The host asks, one thing at a time. What encrypts passwords is on this side of the port (`password_exchange`): the guest
+image has no RSA.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from hyperv_simulator.guests.password_exchange import PasswordExchange
 
 ANSWER_TIMEOUT_S = 30.0
 _PART_BYTES = 3000
+_GREETING = 0
 _NOT_SUPPORTED = 0x80070032
 
 
@@ -44,12 +47,14 @@ class QemuExchange:
         self._passwords = PasswordExchange(self._set_password)
         self._asking = threading.Lock()
         self._answers = threading.Condition()
-        self._lines: list[str] = []
+        self._items: dict[str, str] = {}
+        self._number = _GREETING
         self._answer: list[str] | None = None
+        self._refusal = ""
         self._listens = False
         self._ended = False
         threading.Thread(target=self._read, name="exchange", daemon=True).start()
-        self._port.sendall(b"report\n")  # waits in the socket until somebody in the guest listens
+        self.greet()
 
     def report(self) -> Report | None:
         if not self._listens:
@@ -64,7 +69,16 @@ class QemuExchange:
             found[kind][_text(name)] = _text(value)
         return Report(found["intrinsic"], {**found["item"], **self._passwords.items()})
 
+    def greet(self) -> None:
+        """The machine starts, or starts anew: whoever will listen is asked for a sign."""
+        self._listens = False
+        with contextlib.suppress(OSError):  # QEMU is just ending
+            self._port.sendall(f"{_GREETING} report\n".encode())  # waits in the socket until somebody reads
+        if self._items:
+            self.tell(self._items)
+
     def tell(self, items: Mapping[str, str]) -> None:
+        self._items = dict(items)
         threading.Thread(target=self._tell, args=(dict(items),), name="exchange items", daemon=True).start()
 
     def addresses(self, mac: str) -> Addresses:  # noqa: ARG002  (the protocol's)
@@ -107,29 +121,35 @@ class QemuExchange:
             if not self._listens or self._ended:
                 raise GuestError(UNSPECIFIED, "The integration services of the guest do not answer.")
             with self._answers:
-                self._answer = None
+                self._number, self._answer, self._refusal = self._number + 1, None, ""
             try:
-                self._port.sendall("".join(f"{line}\n" for line in lines).encode())
+                self._port.sendall("".join(f"{self._number} {line}\n" for line in lines).encode())
             except OSError as error:
                 raise GuestError(UNSPECIFIED, str(error)) from error
             deadline = time.monotonic() + ANSWER_TIMEOUT_S
             with self._answers:
                 self._answers.wait_for(lambda: self._answer is not None or self._ended, deadline - time.monotonic())
-                answer = self._answer
+                answer, refusal = self._answer, self._refusal
         if answer is None:
             raise GuestError(UNSPECIFIED, "The integration services of the guest do not answer.")
-        if answer[-1] != "ok":
-            raise GuestError(UNSPECIFIED, answer[-1].removeprefix("failed "))
-        return answer[:-1]
+        if refusal:
+            raise GuestError(UNSPECIFIED, refusal)
+        return answer
 
     def _read(self) -> None:
+        lines: list[str] = []
         for line in self._incoming():
+            verb, _, rest = line.partition(" ")
+            if verb not in ("ok", "failed"):
+                lines.append(line)
+                continue
+            number, _, refusal = rest.partition(" ")
             with self._answers:
-                self._lines.append(line)
-                if line == "ok" or line.startswith("failed "):
-                    self._answer, self._lines = self._lines, []
-                    self._listens = True
-                    self._answers.notify_all()
+                self._listens = True
+                if number == str(self._number):
+                    self._answer, self._refusal = lines, refusal if verb == "failed" else ""
+                self._answers.notify_all()
+            lines = []
         with self._answers:
             self._ended = True
             self._answers.notify_all()
