@@ -10,14 +10,15 @@ from contextlib import closing
 
 import pytest
 
-from compute_hyperv.cim.errors import AccessDenied, CimError
+from compute_hyperv.cim.errors import AccessDenied, CimError, NotFound
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference
 from compute_hyperv.cim.wql import select
 from hyperv_simulator.config.operating_system import AccountConfig
 from tests.simulated import Simulate, endpoint_of
 
 CIMV2 = "root/cimv2"
+SERVER_MANAGER = "root/microsoft/windows/servermanager"
 WINDOWS = CimReference("Win32_OperatingSystem", {}, CIMV2)
 
 
@@ -35,6 +36,27 @@ def test_a_reboot_is_answered_then_the_host_is_away_and_comes_back_later(simulat
             except CimError:
                 assert time.monotonic() < deadline
     assert after > before  # type: ignore[operator]  # dates
+
+
+def test_a_fresh_windows_becomes_a_hyper_v_host_in_one_restart(simulate: Simulate) -> None:
+    host = simulate(features=(), switch=(), restart_s=0.1)
+    tasks = CimReference("MSFT_ServerManagerDeploymentTasks", {}, SERVER_MANAGER)
+    guid = CimInstance("MSFT_ServerManagerRequestGuid", {"HighHalf": 1, "LowHalf": 2}, SERVER_MANAGER)
+    role = CimInstance("ServerComponent_HyperV", {}, SERVER_MANAGER)
+    with closing(CimSession(endpoint_of(host))) as session:
+        with pytest.raises(NotFound):
+            session.query(select("Msvm_ComputerSystem", ["Name"]))
+        added = session.invoke(
+            tasks, "AddServerComponentAsync", {"RequestGuid": guid, "ServerComponentDescriptors": [role]}
+        )
+        state = added["AlterationState"]
+        assert isinstance(state, CimInstance)
+        assert state.get("RestartRequired") is True
+        session.invoke(WINDOWS, "Reboot")
+        host.join_restart()
+    with closing(CimSession(endpoint_of(host))) as session:
+        (system,) = session.query(select("Msvm_ComputerSystem", ["Name"]))
+        assert system.get("Name") == "HV1"
 
 
 def test_a_host_that_is_shut_down_stays_away_until_it_is_started(simulate: Simulate) -> None:
