@@ -23,8 +23,8 @@ from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.migration.neighbours import Neighbours
 from hyperv_simulator.outcomes import OperationFailed
 from tests.simulator.core.client import Client, settings_text
+from tests.simulator.core.migration.hosts import BOTH, DISKS, READY, STORAGE, move, request, service
 from tests.simulator.core.test_export_and_import import EXPORTED, export
-from tests.simulator.core.test_migration import BOTH, DISKS, READY, STORAGE, move, request, service
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(240)]
 
