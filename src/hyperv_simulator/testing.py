@@ -40,13 +40,18 @@ def simulating(state_folder: Path) -> Iterator[Simulate]:
     from hyperv_simulator.config.host import HostConfig
     from hyperv_simulator.host import SimulatedHost
     from hyperv_simulator.migration.neighbours import Neighbours
+    from hyperv_simulator.server.tls import Authority
 
     started: list[SimulatedHost] = []
+    authorities: list[Authority] = []  # one for all hosts, once there is a first
     neighbours = Neighbours()
 
     def simulate(**settings: Any) -> SimulatedHost:
         defaults = {"name": f"HV{len(started) + 1}", "address": free_address(), "samba": False}
-        host = SimulatedHost(HostConfig(**{**defaults, **settings}), state_folder, neighbours=neighbours)
+        config = HostConfig(**{**defaults, **settings})
+        if not authorities:
+            authorities.append(Authority(state_folder / "tls"))
+        host = SimulatedHost(config, state_folder, authorities[0], neighbours)
         host.start()
         started.append(host)
         return host
