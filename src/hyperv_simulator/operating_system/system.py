@@ -108,6 +108,7 @@ class OperatingSystem:
                 self.power,
                 self.time,
                 self.accounts,
+                folder,
             )
         )
         server_manager.populate(repository, self.features)

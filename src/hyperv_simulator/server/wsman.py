@@ -254,7 +254,7 @@ class WsManService:
             raise Disconnect
         if rule is not None and rule.effect != "drop-after":
             return self._instead(rule, header)
-        outcome, answer = self._judged(header, request, user)
+        outcome, answer = self._judged(header, request, subject, user)
         if rule is not None:
             raise Disconnect
         if delay_s > limit_s:
@@ -299,12 +299,12 @@ class WsManService:
     # Operations
 
     def _judged(
-        self, header: RequestHeader, request: Request | OtherRequest, user: str | None
+        self, header: RequestHeader, request: Request | OtherRequest, subject: _Subject, user: str | None
     ) -> tuple[str, SoapAnswer]:
         """The request processed, whatever comes of it."""
         try:
             limit = self._check(header)
-            body = encode_response(self._operate(header, request, user, limit), header.message_id)
+            body = encode_response(self._operate(header, request, subject, user, limit), header.message_id)
             if len(body) > limit:
                 raise wire_faults.answer_too_big()
         except SoapFault as fault:
@@ -333,7 +333,7 @@ class WsManService:
         return min(header.max_envelope_bytes, self._quotas.max_envelope_bytes)
 
     def _operate(
-        self, header: RequestHeader, request: Request | OtherRequest, user: str | None, limit: int
+        self, header: RequestHeader, request: Request | OtherRequest, subject: _Subject, user: str | None, limit: int
     ) -> Response:
         if isinstance(request, Identify):
             if user is None:
@@ -348,7 +348,7 @@ class WsManService:
         self._check_namespace_selector(header, request)
         user = user or ""  # None is for Identify only
         changes = isinstance(request, Put | Create | Delete | Invoke)
-        self._rights.admit_to(user, _namespace_of(request), self._subject(request).class_name, changes=changes)
+        self._rights.admit_to(user, _namespace_of(request), subject.class_name, changes=changes)
         if header.fragment is not None:
             return self._operate_on_fragment(header, header.fragment, request)
         match request:

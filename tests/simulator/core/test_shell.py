@@ -112,6 +112,17 @@ def test_a_process_runs_a_command_line(client: Client) -> None:
     assert client.call(target, "Create", CommandLine="nonsense.exe")["ReturnValue"] == 9
 
 
+def test_folders_are_made_on_the_hosts_disk(client: Client) -> None:
+    folder = client.inside.disks.folder
+    assert run(client, r'mkdir "C:\OpenStack\My Instances"').exit_code == 0
+    assert folder.to_local(r"c:\openstack\my instances").is_dir()
+    assert run(client, r"md C:\OpenStack").exit_code == 1
+    assert run(client, r"rmdir C:\OpenStack").exit_code == 145
+    assert run(client, r"cmd /c rd /s /q C:\OpenStack").exit_code == 0
+    assert not folder.exists(r"C:\OpenStack")
+    assert run(client, r"mkdir Z:\X").exit_code == 1
+
+
 def test_whoami_and_ver(client: Client) -> None:
     assert run(client, "whoami").stdout == "hv1\\administrator\r\n"
     assert run(client, "ver").stdout == "\r\nMicrosoft Windows [Version 10.0.20348.1]\r\n"

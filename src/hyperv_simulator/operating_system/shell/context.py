@@ -18,6 +18,7 @@ from hyperv_simulator.operating_system.registry import Registry
 from hyperv_simulator.operating_system.services import Services
 from hyperv_simulator.operating_system.time_service import TimeService
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.storage.paths import HostFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Windows:
     power: Power
     time: TimeService
     accounts: Accounts
+    folder: HostFolder
 
     def one(self, class_name: str, namespace: str = CIMV2) -> CimInstance:
         return next(self.all(class_name, namespace))

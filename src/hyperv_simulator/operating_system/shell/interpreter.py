@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from hyperv_simulator.operating_system.shell import (
     boot,
+    folders,
     information,
     multipath,
     network,
@@ -32,6 +33,10 @@ _PROGRAMS: Mapping[str, Program] = {
     "dism": servicing.dism,
     "mpclaim": multipath.mpclaim,
     "shutdown": shutdown.shutdown,
+    "mkdir": folders.mkdir,
+    "md": folders.mkdir,
+    "rmdir": folders.rmdir,
+    "rd": folders.rmdir,
 }
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _PARTS = re.compile(r'(?:[^"&]|"[^"]*"?)+|&&?')
