@@ -14,6 +14,7 @@ from hyperv_simulator import persistence
 from hyperv_simulator.associations.checkpoints import CheckpointAssociations
 from hyperv_simulator.associations.host import HostAssociations
 from hyperv_simulator.associations.machines import MachineAssociations
+from hyperv_simulator.associations.media import MediaAssociations
 from hyperv_simulator.associations.network import NetworkAssociations
 from hyperv_simulator.associations.planned import PlannedAssociations
 from hyperv_simulator.associations.templates import TemplateAssociations
@@ -249,6 +250,7 @@ class Inside:
             *PlannedAssociations(walks).rows(),
             *migration_instances.rows(self.repository),
             *CheckpointAssociations(walks, self.checkpoints).rows(),
+            *MediaAssociations(walks).rows(),
             *self.further.associations(walks),
             *self.system.associations(),
         )

@@ -75,6 +75,18 @@ class TestPassThrough:
         client.do(client.snapshots, "CreateSnapshot", SnapshotSettings=text, **request)
 
 
+class TestMedia:
+    def test_a_drive_leads_to_what_is_in_it(self, client: Client) -> None:
+        machine = client.define()
+        client.add_disk(machine, client.create_disk("C:\\disk.vhdx"))
+        client.change_state(machine, START)
+        (drive,) = client.query(f"select * from Msvm_DiskDrive where SystemName = '{machine.key('Name')}'")
+        (medium,) = client.query(f"associators of {{{client.path(drive)}}} where AssocClass = Msvm_MediaPresent")
+        assert medium.class_name == "Msvm_LogicalDisk"
+        (link,) = client.query("select * from Msvm_MediaPresent")
+        assert link.get("FixedMedia") is True
+
+
 class TestQos:
     @pytest.fixture
     def medium(self, client: Client) -> CimReference:

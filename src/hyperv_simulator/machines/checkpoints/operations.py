@@ -178,25 +178,35 @@ class Checkpoints:
         """
         for checkpoint in checkpoints:
             files = [file_of(disk) for disk in hard_disks(self.tree.parts(checkpoint))]
-            before = self.tree.parent(checkpoint)
-            with self._repository.lock:
-                for follower in self.tree.followers(machine, checkpoint):
-                    self.tree.set_parent(follower, before)
-                for part in self.tree.parts(checkpoint):
-                    self._repository.remove(self._repository.reference_of(part))
+            self._forget(machine, checkpoint)
             self._remove_files(checkpoint)
-            if self.last_applied.get(machine.machine_id.lower()) == checkpoint.get("InstanceID"):
-                del self.last_applied[machine.machine_id.lower()]
             with machine.disks_lock:
                 self._discard_unused(machine, files)
+
+    def _forget(self, machine: Machine, checkpoint: CimInstance) -> None:
+        """Takes a checkpoint out of the tree."""
+        before = self.tree.parent(checkpoint)
+        with self._repository.lock:
+            for follower in self.tree.followers(machine, checkpoint):
+                self.tree.set_parent(follower, before)
+            for part in self.tree.parts(checkpoint):
+                self._repository.remove(self._repository.reference_of(part))
+        if self.last_applied.get(machine.machine_id.lower()) == checkpoint.get("InstanceID"):
+            del self.last_applied[machine.machine_id.lower()]
 
     def delete_all(self, machine: Machine) -> None:
         """The machine is about to be destroyed: its checkpoints go, and its disks are put together again.
 
+        Of a machine that is only planned the files stay what they were: they are somebody's export.
+
         :raises OperationFailed: they can't be.
         """
-        if self.tree.all(machine.machine_id):
-            self.delete(machine, list(reversed(self.tree.all(machine.machine_id))))
+        checkpoints = list(reversed(self.tree.all(machine.machine_id)))
+        if machine.is_planned:
+            for checkpoint in checkpoints:
+                self._forget(machine, checkpoint)
+        elif checkpoints:
+            self.delete(machine, checkpoints)
             self.merging.run(machine)
 
     def clear_state(self, checkpoint: CimInstance) -> None:
