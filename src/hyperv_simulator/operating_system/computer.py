@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.operating_system import processes
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.edition import edition_facts
 from hyperv_simulator.repository.defaults import new_instance
@@ -107,7 +108,7 @@ def _operating_system(repository: Repository, facts: HostFacts, memory: HostMemo
             "FreeVirtualMemory": free_kib + page_file_kib,
             "LocalDateTime": clock.now(),
             "LastBootUpTime": clock.now() - dt.timedelta(seconds=time.monotonic() - facts.started),
-            "NumberOfProcesses": 60 + 2 * len(repository.instances("Msvm_ComputerSystem")),
+            "NumberOfProcesses": processes.count(repository),
         }
 
     names = ("FreePhysicalMemory", "FreeVirtualMemory", "LocalDateTime", "LastBootUpTime", "NumberOfProcesses")

@@ -15,6 +15,7 @@ from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.operating_system import processes
 from hyperv_simulator.operating_system.accounts import CIMV2
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
@@ -153,7 +154,10 @@ class Counters:
     def _windows(self) -> Iterable[Row]:
         yield (
             "",
-            {"SystemUpTime": int(time.monotonic() - self._facts.started), "Processes": 60 + 2 * len(self._running())},
+            {
+                "SystemUpTime": int(time.monotonic() - self._facts.started),
+                "Processes": processes.count(self._repository),
+            },
         )
 
     def _named(self, class_name: str, name: str, namespace: str) -> Iterable[Row]:

@@ -13,6 +13,7 @@ from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM
 from hyperv_simulator.operating_system.accounts import CIMV2, Accounts
+from hyperv_simulator.operating_system.edition import edition_facts
 from hyperv_simulator.operating_system.services import SERVICE
 from hyperv_simulator.operating_system.shell.interpreter import Shell, program_of
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
@@ -36,6 +37,7 @@ _SYSTEM32 = "C:\\Windows\\System32\\"
 
 def populate(repository: Repository, facts: HostFacts) -> None:
     """Declares the class; its instances are computed at every read."""
+    caption = edition_facts(facts.config.edition, facts.version).caption
 
     def processes(_owner: str) -> list[CimInstance]:
         return [
@@ -55,7 +57,7 @@ def populate(repository: Repository, facts: HostFacts) -> None:
                     "CSCreationClassName": "Win32_ComputerSystem",
                     "CSName": facts.name,
                     "OSCreationClassName": "Win32_OperatingSystem",
-                    "OSName": facts.version.caption,
+                    "OSName": caption,
                     "ParentProcessId": 640 if process_id > 640 else 0,
                     "Priority": 8,
                     "SessionId": 0,
@@ -70,6 +72,11 @@ def populate(repository: Repository, facts: HostFacts) -> None:
         ]
 
     repository.add_source(_PROCESS, processes, CIMV2)
+
+
+def count(repository: Repository) -> int:
+    """How many there are."""
+    return sum(1 for _ in _listed(repository))
 
 
 def _listed(repository: Repository) -> Iterator[tuple[str, int, str | None]]:

@@ -402,6 +402,7 @@ class TestMachineUnderWindows:
         client.change_state(machine, 2)
         (worker,) = client.query("select * from Win32_Process where Name = 'vmwp.exe'", CIMV2)
         assert machine.key("Name") in worker.text("CommandLine")
+        assert windows(client).get("NumberOfProcesses") == len(client.service.enumerate(CIMV2, "Win32_Process"))
 
     def test_files_are_those_of_the_disk_behind(self, client: Client) -> None:
         path = client.create_disk("C:\\Data.vhdx")
