@@ -9,9 +9,7 @@ import pytest
 
 from compute_hyperv.cim.values import CimReference
 from tests.simulator.core.client import Client
-from tests.simulator.core.migration.hosts import (
-    Hosts,
-)
+from tests.simulator.core.migration.hosts import Hosts
 
 
 @pytest.fixture

@@ -76,10 +76,7 @@ def test_a_machine_is_staged_and_moved(sessions: tuple[CimSession, CimSession]) 
     (planned,) = destination.query(wql.select("Msvm_PlannedComputerSystem").where(wql.eq("ElementName", "moves")))
 
     live = request(
-        source,
-        32768,
-        DestinationIPAddressList=addresses,
-        DestinationPlannedVirtualSystemId=planned.get("Name"),
+        source, 32768, DestinationIPAddressList=addresses, DestinationPlannedVirtualSystemId=planned.get("Name")
     )
     finish(source, source.invoke(MIGRATION, "MigrateVirtualSystemToHost", {**move, "MigrationSettingData": live}))
     (moved,) = destination.query(wql.select("Msvm_ComputerSystem").where(wql.eq("ElementName", "moves")))

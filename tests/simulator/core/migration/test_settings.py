@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from hyperv_simulator.config.migration import MigrationConfig
 from tests.simulator.core.client import Client, settings_text
-from tests.simulator.core.migration.hosts import (
-    Hosts,
-    service,
-)
+from tests.simulator.core.migration.hosts import Hosts, service
 
 
 def test_the_service_tells_where_it_listens_and_what_it_can(hosts: Hosts) -> None:
