@@ -205,6 +205,20 @@ def test_an_instance_that_the_simulator_knows_nothing_of_is_served_as_recorded(
     assert (served["DeviceID"], served["Name"]) == ("B1", "UPS of THIRD")
 
 
+def test_a_host_is_recorded_and_imported_at_once(
+    original: SimulatedHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "password").write_text(original.config.password + "\n")
+    told = ["--from", original.config.address, "--ca-file", str(original.ca_file)]
+    told += ["--password-file", str(tmp_path / "password"), "--namespace", CIMV2]
+    output = tmp_path / "hosts.toml"
+    assert main(["import", str(tmp_path / "first.json"), *told, "--output", str(output)]) == 0
+    assert capsys.readouterr().out.startswith("root/cimv2: ")
+    (described,) = config.load(output)
+    assert (described.name, described.memory_mb) == ("FIRST", 16384)
+    assert described.recording == str(tmp_path / "first.json")
+
+
 def test_the_commands_say_in_one_line_what_is_wrong(
     tmp_path: Path, original: SimulatedHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
