@@ -17,6 +17,7 @@ from hyperv_simulator.operating_system import (
     computer,
     files,
     hardware,
+    links,
     namespaces,
     processes,
     registry_defaults,
@@ -131,6 +132,7 @@ class OperatingSystem:
         yield from service_provider.rows(self.services)
         yield from self._account_instances.rows()
         yield from self._partitions.rows()
+        yield from links.rows(self._repository)
 
     def providers(self) -> Iterator[Provider]:
         for namespace in ("root/default", CIMV2):

@@ -398,6 +398,16 @@ class TestMachineUnderWindows:
         assert found["Win32_DiskDrive"].get("Index") == 0
         assert found["Win32_LogicalDisk"].get("DeviceID") == "C:"
 
+    def test_an_adapter_leads_to_its_configuration(self, client: Client) -> None:
+        (configuration,) = client.query("select * from Win32_NetworkAdapterConfiguration where IPEnabled = true", CIMV2)
+        text = f"ASSOCIATORS OF {{Win32_NetworkAdapterConfiguration.Index={configuration.get('Index')}}}"
+        (adapter,) = client.query(text, CIMV2)
+        assert (adapter.class_name, adapter.get("Index")) == ("Win32_NetworkAdapter", configuration.get("Index"))
+
+    def test_services_belong_to_the_computer(self, client: Client) -> None:
+        links = client.service.enumerate(CIMV2, "Win32_SystemServices")
+        assert len(links) == len(client.service.enumerate(CIMV2, "Win32_Service"))
+
     def test_a_running_machine_has_a_worker_process(self, client: Client, machine: CimReference) -> None:
         client.change_state(machine, 2)
         (worker,) = client.query("select * from Win32_Process where Name = 'vmwp.exe'", CIMV2)
