@@ -53,7 +53,7 @@ from hyperv_simulator.operating_system.surroundings import Surroundings
 from hyperv_simulator.operating_system.system import OperatingSystem
 from hyperv_simulator.providers import guest_access, unsupported
 from hyperv_simulator.providers.base import Provider
-from hyperv_simulator.providers.computer_system import ComputerSystemProvider
+from hyperv_simulator.providers.computer_system import ComputerSystemProvider, PlannedComputerSystemProvider
 from hyperv_simulator.providers.concrete_job import JobProvider
 from hyperv_simulator.providers.ethernet_switch_extension import EthernetSwitchExtensionProvider
 from hyperv_simulator.providers.export import ExportMethods
@@ -259,6 +259,7 @@ class Inside:
         repository, machines, jobs = self.repository, self.machines, self.jobs
         return (
             ComputerSystemProvider(machines, self.host_name),
+            PlannedComputerSystemProvider(machines, self.host_name),
             VirtualSystemManagementProvider(
                 repository,
                 machines,

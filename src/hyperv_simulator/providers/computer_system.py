@@ -43,3 +43,12 @@ class ComputerSystemProvider(Provider):
             return {"ReturnValue": ACCESS_DENIED}  # the host is not turned off this way (assumption)
         machine = self._machines.of(call.reference)
         return job_started(machine.request_state(call.integer("RequestedState"), call.caller.user))
+
+
+class PlannedComputerSystemProvider(ComputerSystemProvider):
+    """A planned machine has the method, and no state to change to (32775)."""
+
+    class_name = "Msvm_PlannedComputerSystem"
+
+    def methods(self) -> Mapping[str, Method]:
+        return {"RequestStateChange": self._request_state_change}

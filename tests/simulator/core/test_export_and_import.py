@@ -162,6 +162,7 @@ def test_a_planned_machine_is_no_machine_yet(client: Client, equipped: CimRefere
         client.host_name,
         equipped.key("Name"),
     ]
+    assert client.refused(planned, "RequestStateChange", RequestedState=2) == 32775
     client.do(client.management, "DestroySystem", AffectedSystem=planned)
     assert client.query(f"select * from {PLANNED}") == []
     assert exists(client, definition)
