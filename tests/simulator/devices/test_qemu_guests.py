@@ -212,6 +212,32 @@ def test_a_paused_guest_says_nothing_until_it_goes_on(booted: dict[str, Booted])
     left.console.wait_for("AWAKE-5")
 
 
+def test_a_guest_runs_on_while_its_disks_change_hands(booted: dict[str, Booted], tmp_path: Path) -> None:
+    left = booted["left"]
+    store, disk, child = left.machine.store, left.machine.disk, r"C:\left_child.avhdx"
+    disks = left.machine.spec(config_drive_as_disk=False).disks
+
+    def to_a_child() -> tuple[GuestDiskSpec, ...]:
+        store.create(child, "differencing", "vhdx", parent_path=disk)
+        return (dataclasses.replace(disks[0], path=child), *disks[1:])
+
+    def back() -> tuple[GuestDiskSpec, ...]:
+        store.merge(child, disk)
+        return disks
+
+    left.guest.switch_disks(to_a_child, tmp_path / "state")
+    left.console.type("echo LATER-$((6*7)) | dd of=/dev/sda bs=512 seek=1000001 && sync && echo WRITTEN\n")
+    left.console.wait_for("^WRITTEN")
+
+    assert (tmp_path / "state").stat().st_size > MIB
+    assert b"LATER-42" not in store.folder.to_local(disk).read_bytes()
+    left.guest.switch_disks(back)
+    assert b"LATER-42" in store.folder.to_local(disk).read_bytes()
+    assert store.in_use(disk)
+    left.console.type("dd if=/dev/sda bs=512 skip=1000001 count=1 2>/dev/null | head -n1\n")
+    left.console.wait_for("^LATER-42")
+
+
 def test_a_guest_that_is_saved_and_restored_has_kept_its_memory(
     booted: dict[str, Booted], files: FileClient, tmp_path: Path
 ) -> None:
