@@ -22,6 +22,8 @@ class ComputerSystemProvider(Provider):
         return {
             "RequestStateChange": self._request_state_change,
             "InjectNonMaskableInterrupt": self._interrupt,
+            "RequestReplicationStateChange": self._request_replication_state,
+            "RequestReplicationStateChangeEx": self._request_replication_state,
         }
 
     def _interrupt(self, call: Call) -> Outputs:
@@ -43,6 +45,13 @@ class ComputerSystemProvider(Provider):
             return {"ReturnValue": ACCESS_DENIED}  # the host is not turned off this way (assumption)
         machine = self._machines.of(call.reference)
         return job_started(machine.request_state(call.integer("RequestedState"), call.caller.user))
+
+    def _request_replication_state(self, call: Call) -> Outputs:
+        """As of Msvm_ReplicationService: what needs a relationship is an invalid state, for nothing is replicated."""
+        if call.target.get("Name") == self._host_name:
+            raise Refused(ACCESS_DENIED, "the host itself")
+        machine = self._machines.of(call.reference)
+        raise Refused(INVALID_STATE, f"{machine.machine_id} is not replicated")
 
 
 class PlannedComputerSystemProvider(ComputerSystemProvider):

@@ -57,6 +57,7 @@ def _default_of(prop: CimProperty) -> CimValue:
         return None
     if prop.type is CimType.DATETIME:
         return from_cim(default.strip('"')) if isinstance(default, str) else None
-    if prop.is_array and not isinstance(default, list):
-        return [default]
-    return list(default) if isinstance(default, list) else default
+    if prop.is_array:
+        return list(default) if isinstance(default, list) else [default]
+    # Msvm_DisketteDrive.ErrorMethodology and other single values are documented in braces.
+    return default[0] if isinstance(default, list) else default

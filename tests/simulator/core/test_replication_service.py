@@ -56,6 +56,13 @@ def test_what_needs_a_relationship_is_an_invalid_state(
     assert client.refused(service, method, ComputerSystem=machine, **parameters) == 32775
 
 
+@pytest.mark.parametrize("method", ["RequestReplicationStateChange", "RequestReplicationStateChangeEx"])
+def test_a_machine_without_a_relationship_has_no_replication_state_to_change(
+    client: Client, machine: CimReference, method: str
+) -> None:
+    assert client.refused(machine, method, RequestedState=7) == 32775
+
+
 def test_there_is_nobody_to_replicate_to(client: Client, service: CimReference, machine: CimReference) -> None:
     job = client.failed(service, "CreateReplicationRelationship", ComputerSystem=machine)
     assert "Enabling replication failed for virtual machine 'machine'." in job.text("ErrorDescription")
