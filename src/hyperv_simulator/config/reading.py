@@ -5,10 +5,11 @@ Rule: reading goes on after a mistake, so that all of them are told at once, eac
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +24,7 @@ _KINDS: Mapping[Any, str] = {
     bool: "true or false",
     float: "a number",
 }
+_FEW = 12  # keys that still fit on a line
 # Messages of a table's own checks: the host, where they name it, then the key.
 _OWN_CHECK = re.compile(r"(?:host (?P<host>\S+): )?(?P<key>\w*)")
 
@@ -53,7 +55,7 @@ class Reader:
         before = len(self.problems)
         for name in values:
             if name not in known:
-                self._wrong((*path, name), f"{where}unknown key {name!r}; known are {', '.join(sorted(known))}")
+                self._wrong((*path, name), f"{where}unknown key {name!r}; {_instead(name, known)}")
         for name, item in known.items():
             if item.default is MISSING and item.default_factory is MISSING and name not in values:
                 self._wrong(path, f"{where}{name} is missing; write what this table is about")
@@ -112,6 +114,17 @@ class Reader:
     def _numbered(self, kind: type[Any], tables: list[Any], path: Path, where: str) -> Iterator[Any]:
         for number, item in enumerate(tables):
             yield self.table(kind, item, (*path, number), f"{where}{path[-1]} {number + 1}: ")
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    """What may have been meant by a key that there is not."""
+    close = difflib.get_close_matches(name.lower(), known, n=3)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    names = sorted(known)
+    if len(names) > _FEW:
+        return "'hyperv-simulator keys' prints those there are"
+    return f"known are {', '.join(names)}"
 
 
 def _header(path: Path) -> str:
