@@ -48,7 +48,7 @@ class Switches:
         self._kinds = kinds
         self._lock = threading.RLock()
         self._wiring = Wiring(repository, host_name)
-        self.addresses = MacAddresses(host_name)
+        self.addresses = MacAddresses(repository, host_name)
         self.extensions = Extensions(repository, host_name)
         for name in (SWITCH, SWITCH_SETTINGS, SWITCH_PORT, EXTERNAL_PORT, INTERNAL_PORT):
             repository.serve(name)

@@ -89,7 +89,7 @@ def _services(repository: Repository, facts: HostFacts) -> None:
 
 
 def _service_settings(repository: Repository, facts: HostFacts, switches: Switches) -> None:
-    lowest, highest = switches.addresses.range
+    lowest, highest = switches.addresses.fresh_range
     repository.add(
         new_instance(
             repository.catalogue,

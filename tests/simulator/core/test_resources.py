@@ -269,6 +269,21 @@ class TestNetwork:
         )
         assert client.refused(client.management, "AddResourceSettings", **addition) == 32773
 
+    def test_dynamic_addresses_come_from_the_hosts_range(self, client: Client, machine: CimReference) -> None:
+        settings = settings_text(
+            "Msvm_VirtualSystemManagementServiceSettingData",
+            MinimumMacAddress="00155DAABB00",
+            MaximumMacAddress="00155DAABB01",
+        )
+        client.do(client.management, "ModifyServiceSettings", SettingData=settings)
+        found = {client.service.get(client.add_nic(machine)).get("Address") for _ in range(2)}
+        assert found == {"00155DAABB00", "00155DAABB01"}
+        addition = client.addition(
+            machine, "Msvm_SyntheticEthernetPortSettingData", ResourceSubType=f"{PREFIX}Synthetic Ethernet Port"
+        )
+        job = client.failed(client.management, "AddResourceSettings", **addition)
+        assert "MAC addresses" in job.text("ErrorDescription")
+
     def test_a_connection_is_named_after_its_adapter(self, client: Client, machine: CimReference) -> None:
         nic = client.add_nic(machine)
         cable = client.connect(machine, nic)
