@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -71,6 +72,19 @@ def test_run_says_what_runs_where_what_to_trust_and_ready(tmp_path: Path, hosts_
             f"https://{address}:5986/wsman", verify=authority.removeprefix("CA certificate: "), timeout=10
         )
         assert answer.status_code == 401
+
+
+def test_another_process_tells_running_hosts_what_shall_go_wrong(
+    tmp_path: Path, hosts_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--state", str(tmp_path / "state")]
+    with running("run", hosts_file, *where) as (_, lines):
+        assert main(["faults", "add", "http-status", "--status", "503", "--host", "HVA", *where]) == 0
+        assert main(["state", *where]) == 0
+        *_, first, second = map(json.loads, capsys.readouterr().out.splitlines())
+        assert (first["name"], len(first["faults"])) == ("HVA", 1)
+        assert (second["name"], len(second["faults"])) == ("HVB", 0)
+        assert first["address"] in lines[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
