@@ -64,6 +64,7 @@ from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
 from hyperv_simulator.providers.mounted_storage_image import MountedImages, MountedStorageImageProvider
 from hyperv_simulator.providers.planned_systems import PlannedSystems
+from hyperv_simulator.providers.online_resize import OnlineResize
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_maintenance import SystemMaintenance
@@ -291,7 +292,9 @@ class Inside:
                 FeatureSettings(repository, jobs, SwitchFeatures(self.switches)),
             ),
             EthernetSwitchExtensionProvider(repository),
-            ImageManagementProvider(self.disks, self.images, jobs, self.catalogue),
+            ImageManagementProvider(
+                self.disks, self.images, OnlineResize(self.disks, machines), jobs, self.catalogue
+            ),
             MountedStorageImageProvider(self.images),
             VirtualSystemMigrationProvider(self, jobs, self.neighbours),
             *guest_access.providers(repository, machines, jobs, self.disks.folder),

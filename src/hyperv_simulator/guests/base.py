@@ -173,6 +173,9 @@ class Guest(Protocol):
         :param state_file: where to write memory and devices of the same moment, as `save` does; None for nowhere.
         """
 
+    def resize_disk(self, disk: GuestDiskSpec, size_bytes: int) -> None:
+        """Tell the guest of a disk's new size; its file has it already."""
+
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """Plug in, pull out, connect, disconnect, move to another VLAN until the guest has exactly these."""
 

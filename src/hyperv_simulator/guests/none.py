@@ -177,6 +177,9 @@ class NoneGuest:
             finally:
                 self.change_disks(plugged)
 
+    def resize_disk(self, disk: GuestDiskSpec, size_bytes: int) -> None:
+        """Nobody is there to look."""
+
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         """No wire, nothing to do."""
 

@@ -297,6 +297,11 @@ class QemuGuest:
 
             devices.switch_disks(change_or_fail)
 
+    def resize_disk(self, disk: GuestDiskSpec, size_bytes: int) -> None:
+        with self._lock:
+            if self._devices is not None:
+                self._devices.resize_disk(disk, size_bytes)
+
     def change_nics(self, nics: tuple[GuestNicSpec, ...]) -> None:
         with self._lock:
             if self._devices is not None:

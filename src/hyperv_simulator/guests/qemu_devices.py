@@ -205,6 +205,14 @@ class Devices:
                 self._store.go_on(opened, wanted[name].path)
                 self._disks[name] = wanted[name]
 
+    def resize_disk(self, disk: GuestDiskSpec, size_bytes: int) -> None:
+        """:raises GuestError: QEMU does not agree."""
+        qmp = self._running()
+        try:
+            qmp.execute("block_resize", node_name=self._nodes(disk_id(disk))[-1], size=size_bytes)
+        except QmpError as error:
+            raise GuestError(UNSPECIFIED, str(error)) from error
+
     def _nodes(self, name: str) -> list[str]:
         """A disk's nodes in QEMU, the one that the device uses last."""
         return [f"node-{name}", *self._overlays.get(name, ())]

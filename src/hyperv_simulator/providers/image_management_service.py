@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.values import CimInstance, CimValue
+from hyperv_simulator.guests.base import GuestError
 from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.outcomes import (
     FAILED,
@@ -23,6 +24,7 @@ from hyperv_simulator.outcomes import (
 from hyperv_simulator.outcomes import VHD_CHAIN_CYCLE as VHD_CHAIN_CYCLE_CODE
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.mounted_storage_image import MountedImages
+from hyperv_simulator.providers.online_resize import OnlineResize
 from hyperv_simulator.providers.unsupported import service_control, vhd_sets
 from hyperv_simulator.repository.catalogue import HostCatalogue
 from hyperv_simulator.storage.errors import FILE_NOT_FOUND as FILE_NOT_FOUND_RESULT
@@ -61,8 +63,11 @@ _SET = _job("Set Settings", "Setting Attributes of", 0)
 class ImageManagementProvider(Provider):
     class_name = "Msvm_ImageManagementService"
 
-    def __init__(self, disks: DiskStore, images: MountedImages, jobs: Jobs, catalogue: HostCatalogue) -> None:
+    def __init__(
+        self, disks: DiskStore, images: MountedImages, online: OnlineResize, jobs: Jobs, catalogue: HostCatalogue
+    ) -> None:
         self._disks = disks
+        self._online = online
         self._images = images
         self._jobs = jobs
         self._catalogue = catalogue
@@ -183,7 +188,7 @@ class ImageManagementProvider(Provider):
 
     def _resize(self, call: Call) -> Outputs:
         path, size = call.text("Path"), call.integer("MaxInternalSize")
-        return self._start(call, _RESIZE, path, "resize", lambda: self._disks.resize(path, size))
+        return self._start(call, _RESIZE, path, "resize", lambda: self._online.resize(path, size))
 
     def _convert(self, call: Call) -> Outputs:
         source = call.text("SourcePath")
@@ -245,13 +250,13 @@ class ImageManagementProvider(Provider):
         def work(_: JobControl) -> None:
             try:
                 action()
-            except DiskError as error:
+            except (DiskError, GuestError) as error:
                 raise self._failure(verb, path, error) from None
 
         return job_started(self._jobs.start(kind, work, user=call.caller.user, origin=(self.class_name, call.method)))
 
     @staticmethod
-    def _failure(verb: str, path: str, error: DiskError) -> OperationFailed:
+    def _failure(verb: str, path: str, error: DiskError | GuestError) -> OperationFailed:
         return OperationFailed(
             f"Failed to {verb} the virtual hard disk.",
             f"The system failed to {verb} '{path}': {error.text} (0x{error.code:08X}).",

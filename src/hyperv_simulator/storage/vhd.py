@@ -5,9 +5,9 @@ VHDX files, differencing ones too, so that whatever is copied out over SMB opens
 what it writes to a differencing disk is kept in an overlay that QEMU understands (`guest_disks`); it is put into the
 differencing file when the machine stops. Until then the file holds the state at the machine's start.
 
-Not done, and said so by the error: growing a disk that a machine uses; disks with 4096-byte logical sectors are made
-and changed, but QEMU reads none, so they are neither converted nor put into a guest. `compact` drops blocks of zeros;
-what a guest's file system has freed without zeroing it stays.
+Not done, and said so by the error: disks with 4096-byte logical sectors are made and changed, but QEMU reads none, so
+they are neither converted nor put into a guest. `compact` drops blocks of zeros; what a guest's file system has freed
+without zeroing it stays.
 """
 
 from __future__ import annotations

@@ -87,6 +87,22 @@ class TestChanging:
         job = client.failed(client.images, "SetParentVirtualHardDisk", ParentPath=other, **request)
         assert job.get("JobCompletionStatusCode") == 0xC03A000E
 
+    def test_a_disk_on_scsi_grows_under_a_running_machine(self, client: Client, machine: CimReference) -> None:
+        path = client.create_disk("C:\\disk.vhdx")
+        client.add_disk(machine, path)
+        client.change_state(machine, 2)
+        client.do(client.images, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=128 * MIB)
+        assert settings(client, path).get("MaxInternalSize") == 128 * MIB
+        assert state(client, path).get("InUse") is True
+
+    def test_a_disk_on_ide_does_not(self, client: Client, old_machine: CimReference) -> None:
+        path = client.create_disk("C:\\disk.vhdx")
+        controller = client.settings(old_machine, "Msvm_ResourceAllocationSettingData", "Emulated IDE Controller")[0]
+        client.add_disk(old_machine, path, client.service.reference_of(controller))
+        client.change_state(old_machine, 2)
+        job = client.failed(client.images, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=128 * MIB)
+        assert job.get("JobCompletionStatusCode") == 0x80070020
+
     def test_sector_size_and_id_can_be_set(self, client: Client) -> None:
         path = client.create_disk("C:\\disk.vhdx")
         new_id = "0A0B0C0D-0000-4000-8000-00000000000A"

@@ -67,7 +67,7 @@ class TestDisks:
         client.change_state(machine, START)
         state = text_to_instance(str(client.do(client.images, "GetVirtualHardDiskState", Path=path)["State"]))
         assert state.get("InUse") is True
-        job = client.failed(client.images, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=128 * MIB)
+        job = client.failed(client.images, "CompactVirtualHardDisk", Path=path, Mode=0)
         assert "(0x80070020)" in job.text("ErrorDescription")
 
     def test_a_missing_file_has_its_own_code(self, client: Client) -> None:

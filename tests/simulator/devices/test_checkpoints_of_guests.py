@@ -166,3 +166,15 @@ def test_a_disk_is_unplugged_after_a_checkpoint(client: Client, machine: CimRefe
     assert not client.inside.disks.in_use("C:\\extra.vhdx")
     write(client, machine, 17)
     assert reads(client, machine, 17)
+
+
+def test_a_disk_grows_under_a_running_guest(client: Client, machine: CimReference) -> None:
+    (path,) = files(client, machine)
+    write(client, machine, 17)
+    client.do(client.images, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=128 << 20)
+    guest_io(client, machine, "write -P 102 120M 64k")
+    assert reads(client, machine, 17)
+    client.change_state(machine, TURN_OFF)
+    client.change_state(machine, START)
+    assert "Pattern verification failed" not in guest_io(client, machine, "read -P 102 120M 64k")
+    assert reads(client, machine, 17)
