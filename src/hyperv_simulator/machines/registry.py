@@ -16,7 +16,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import NEVER
 from hyperv_simulator.machines.machine import Machine, Surroundings
-from hyperv_simulator.machines.settings import REALIZED, VSSD, SettingsFactory
+from hyperv_simulator.machines.settings import PLANNED, REALIZED, VSSD, SettingsFactory
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.repository.defaults import new_instance
@@ -75,22 +75,31 @@ class Machines:
     # Coming and going
 
     def define(
-        self, given: CimInstance, *, machine_id: str = "", and_then: Callable[[Machine], None] = lambda _machine: None
+        self,
+        given: CimInstance,
+        *,
+        machine_id: str = "",
+        is_planned: bool = False,
+        and_then: Callable[[Machine], None] = lambda _machine: None,
     ) -> Machine:
         """Makes a machine with what the caller gives of its settings.
 
+        :param is_planned: only a planned one, which has no configuration file yet.
         :param and_then: what belongs to the definition (resources); if it raises, there is no machine.
         """
         now = dt.datetime.now(dt.UTC)
         machine_id = machine_id or ids.new_guid()
         system = self.factory.system(machine_id, given, now)
-        machine = self.adopt(
-            machine_id,
-            [system, *self.factory.fresh_devices(machine_id, generation_2=self.factory.is_generation_2(system))],
-            self._computer_system(machine_id, system.text("ElementName"), now),
-        )
+        devices = self.factory.fresh_devices(machine_id, generation_2=self.factory.is_generation_2(system))
+        if is_planned:
+            system["VirtualSystemType"] = PLANNED
+            machine = self.plan(machine_id, [system, *devices], State.OFF)
+        else:
+            computer = self._computer_system(machine_id, system.text("ElementName"), now)
+            machine = self.adopt(machine_id, [system, *devices], computer)
         try:
-            self._write_configuration(system)
+            if not is_planned:
+                self._write_configuration(system)
             and_then(machine)
         except BaseException:
             self.destroy(machine)

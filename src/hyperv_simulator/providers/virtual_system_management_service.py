@@ -84,6 +84,7 @@ class VirtualSystemManagementProvider(Provider):
         return {
             **self._further,
             "DefineSystem": self._define,
+            "DefinePlannedSystem": self._define,
             "DestroySystem": self._destroy,
             "ModifySystemSettings": self._modify_system,
             "AddResourceSettings": self._add_resources,
@@ -109,7 +110,11 @@ class VirtualSystemManagementProvider(Provider):
             if isinstance(reference, CimReference):
                 given = self._cloned(self._repository.get(reference), given)
             self._system_settings.check_definition(given)
-            machine = self._machines.define(given, and_then=lambda machine: self._equip(machine, resources))
+            machine = self._machines.define(
+                given,
+                is_planned=call.method.lower() == "defineplannedsystem",
+                and_then=lambda machine: self._equip(machine, resources),
+            )
         except OperationFailed as failure:
             return job_started(self._jobs.failed(_DEFINING, failure, user=call.caller.user))
         return done(ResultingSystem=machine.reference)

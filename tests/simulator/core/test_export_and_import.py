@@ -188,6 +188,17 @@ def test_a_planned_machine_s_resources_change_like_any_other_s_but_disks_stay(
     client.change_state(machine, 2)
 
 
+def test_a_planned_machine_can_be_defined_from_nothing(client: Client) -> None:
+    text = settings_text("Msvm_VirtualSystemSettingData", ElementName="planned")
+    planned = client.do(client.management, "DefinePlannedSystem", SystemSettings=text)["ResultingSystem"]
+    assert isinstance(planned, CimReference)
+    assert planned.class_name == PLANNED
+    file = rf"C:\ProgramData\Microsoft\Windows\Hyper-V\Virtual Machines\{planned.key('Name')}.vmcx"
+    assert not exists(client, file)
+    client.change_state(realize(client, planned), 2)
+    assert exists(client, file)
+
+
 def test_the_same_identity_can_t_be_imported_beside_itself(client: Client, equipped: CimReference) -> None:
     definition = export(client, equipped)
     job = client.failed(
