@@ -239,3 +239,11 @@ def test_a_shared_volume_is_one_folder_on_all_nodes(pair: Pair) -> None:
     assert group(pair.second).get("OwnerNode") == "HV2"
     assert pair.second.state(pair.machine) == 3
     assert pair.insides[0].disks.folder.exists(path)
+
+
+def test_a_node_that_shuts_down_is_drained_first(pair: Pair) -> None:
+    # DrainOnShutdown, which is on since 2012 R2
+    add(pair)
+    pair.insides[0].go_down()
+    assert group(pair.second).get("OwnerNode") == "HV2"
+    assert pair.second.state(pair.machine) == 3

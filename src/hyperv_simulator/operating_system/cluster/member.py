@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from compute_hyperv.cim.values import CimInstance, CimValue
@@ -157,6 +158,17 @@ class Member:
         except OperationFailed:
             return False
         return True
+
+    def drain(self, target: str = "") -> None:
+        """Moves everything that is here to another node, as far as there is one."""
+        others = (name for name in self.cluster.known_nodes if name != self.node_name)
+        up = [name for name in others if self.cluster.state_of(name) == "up"]
+        node = self.check_target(target) if target else next(iter(up), "")
+        for group in list(self.cluster.groups.values()) if node else ():
+            if group.owner == self.node_name and self.move(group, node):
+                moved = replace(group, owner=node)
+                self.cluster.put_group(moved)
+                self.announce(moved)
 
     # Inside: instances
 

@@ -39,17 +39,8 @@ class NodeProvider(Provider):
         node = self._node(call)
         node.set_node_state("paused")
         if call.integer("DrainType", _NO_DRAIN) != _NO_DRAIN:
-            self._drain(node, call.text("TargetNode", ""))
+            node.drain(call.text("TargetNode", ""))
         return {}
-
-    def _drain(self, node: Member, target: str) -> None:
-        others = [name for name in self._cluster.known_nodes if self._cluster.state_of(name) == "up"]
-        wanted = node.check_target(target) if target else next(iter(others), "")
-        for group in list(self._cluster.groups.values()):
-            if wanted and group.owner == node.node_name and node.move(group, wanted):
-                moved = replace(group, owner=wanted)
-                self._cluster.put_group(moved)
-                node.announce(moved)
 
     def _resume(self, call: Call) -> Outputs:
         self._node(call).set_node_state("up")
