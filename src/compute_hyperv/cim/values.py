@@ -101,7 +101,7 @@ class CimInstance:
     def __setitem__(self, name: str, value: CimValue) -> None:
         lower = sys.intern(name.lower())  # a host keeps thousands of instances: their names once for all
         known = self._properties.get(lower)
-        self._properties[lower] = (known[0] if known else name, value)
+        self._properties[lower] = (known[0] if known else sys.intern(str(name)), value)
 
     def __delitem__(self, name: str) -> None:
         del self._properties[name.lower()]

@@ -259,7 +259,9 @@ def _found_name(folder: Path, name: str) -> str:
         return name
     wanted = name.casefold()
     try:
-        with os.scandir(folder) as entries:
-            return next((entry.name for entry in entries if entry.name.casefold() == wanted), name)
+        names = os.listdir(folder)  # noqa: PTH208  (hot: a folder has a file for each of thousands of machines)
     except (FileNotFoundError, NotADirectoryError):
         return name
+    if wanted not in map(str.casefold, names):
+        return name
+    return next(found for found in names if found.casefold() == wanted)
