@@ -33,7 +33,7 @@ from hyperv_simulator.operating_system.smb.configuration import (
     server_defaults,
 )
 from hyperv_simulator.operating_system.smb.shares import Shares, SmbShareProvider
-from hyperv_simulator.operating_system.storage import subsystem
+from hyperv_simulator.operating_system.storage import spaces_direct, subsystem
 from hyperv_simulator.operating_system.storage.associations import StorageAssociations
 from hyperv_simulator.operating_system.storage.disk_methods import DiskProvider
 from hyperv_simulator.operating_system.storage.disks import Disks
@@ -88,6 +88,7 @@ class Surroundings:
         self.volumes = volumes_of(facts, folder)
         Volumes(repository, facts, self.volumes, folder)
         self._policies = SanPolicies(repository, system.registry)
+        spaces_direct.populate(repository, facts.name, config.cluster.name, self.volumes)
         self.disks = Disks(repository, facts, self._policies, system.kept)
         domain = f".{config.domain.lower()}" if config.domain else ""
         node_name = f"iqn.1991-05.com.microsoft:{config.name.lower()}{domain}"  # real-instances 5.2
@@ -132,7 +133,13 @@ class Surroundings:
             client_defaults(config.smb, release),
         )
         self.shares = Shares(
-            repository, folder, self.volumes, config.smb_share, system.kept.section("shares"), self._keeper("shares")
+            repository,
+            facts.name,
+            folder,
+            self.volumes,
+            config.smb_share,
+            system.kept.section("shares"),
+            self._keeper("shares"),
         )
         self._smb_client = SmbClient(
             repository,

@@ -247,3 +247,16 @@ def test_a_node_that_shuts_down_is_drained_first(pair: Pair) -> None:
     pair.insides[0].go_down()
     assert group(pair.second).get("OwnerNode") == "HV2"
     assert pair.second.state(pair.machine) == 3
+
+
+def test_storage_spaces_direct_has_a_pool_and_a_mirror_below_its_volume(make_host: Callable[..., Client]) -> None:
+    volume = VolumeConfig(path="C:\\ClusterStorage\\Volume1", label="vms", kind="s2d", file_system="CSVFS_ReFS")
+    client = make_host(features=FEATURES, cluster=ClusterConfig("clu"), volume=(volume,))
+    assert client.one("select * from MSCluster_Cluster", CLUSTER).get("S2DEnabled") == 1
+    storage = "root/microsoft/windows/storage"
+    assert client.one("select * from MSFT_StoragePool", storage).get("FriendlyName") == "S2D on clu"
+    assert client.one("select * from MSFT_VirtualDisk", storage).get("ResiliencySettingName") == "Mirror"
+    shown = client.one("select * from MSFT_Volume where FileSystem = 'CSVFS'", storage)
+    assert shown.get("FileSystemType") == 0x8001
+    disk = client.one("select * from MSCluster_Resource where Type = 'Physical Disk'", CLUSTER)
+    assert disk.get("Name") == "Cluster Virtual Disk (vms)"

@@ -61,6 +61,8 @@ class TestShares:
         client = make_host(smb_share=(SmbShareConfig("instances", "C:\\inst", continuously_available=True),))
         share = client.one("select * from MSFT_SmbShare where Name = 'instances'", SMB)
         assert (share.get("ContinuouslyAvailable"), share.get("Path")) == (True, "C:\\inst")
+        shown = client.one("select * from MSFT_FileShare", "root/microsoft/windows/storage")
+        assert (shown.get("Name"), shown.get("ContinuouslyAvailable")) == ("instances", True)
 
     def test_a_share_is_made_changed_and_removed(self, make_host: MakeHost) -> None:
         client = make_host()

@@ -8,13 +8,14 @@ Return codes: Win32 errors (assumption: cmdlets show them as such).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.config.smb import SmbShareConfig
 from hyperv_simulator.operating_system.smb import SMB
+from hyperv_simulator.operating_system.storage.names import STORAGE, object_id
 from hyperv_simulator.operating_system.storage.volumes import CIMV2, Volume
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 from hyperv_simulator.repository.defaults import new_instance
@@ -64,6 +65,7 @@ class Shares:
     def __init__(
         self,
         repository: Repository,
+        host_name: str,
         folder: HostFolder,
         volumes: tuple[Volume, ...],
         configured: tuple[SmbShareConfig, ...],
@@ -71,6 +73,7 @@ class Shares:
         keep: Callable[[Any], None],
     ) -> None:
         self._repository = repository
+        self._host_name = host_name
         self._folder = folder
         self._volumes = volumes
         self._kept: dict[str, Any] = dict(kept)
@@ -94,6 +97,7 @@ class Shares:
             else:
                 self._put(Share(**{**record, "access": tuple(Access(**entry) for entry in record["access"])}))
         repository.add_source(SHARE, lambda _owner: [self.instance(share) for share in self.all], SMB)
+        repository.add_source("MSFT_FileShare", lambda _owner: self._file_shares(), STORAGE)
         repository.add_source("Win32_Share", lambda _owner: [self._win32(share) for share in self.all], CIMV2)
 
     @property
@@ -173,6 +177,25 @@ class Shares:
             )
             for entry in share.access
         ]
+
+    def _file_shares(self) -> Iterator[CimInstance]:
+        """MSFT_FileShare: the same without the administrative ones."""
+        for share in self.all:
+            if not share.special:
+                values: dict[str, CimValue] = {
+                    "ObjectId": object_id(self._host_name, "FileShare", "FS", share.name),
+                    "UniqueId": f"smb|{self._host_name}/{share.name}",
+                    "Name": share.name,
+                    "Description": share.description,
+                    "VolumeRelativePath": share.path.partition(":")[2],
+                    "ContinuouslyAvailable": share.continuously_available,
+                    "EncryptData": share.encrypt,
+                    "FileSharingProtocol": 3,
+                    "ShareState": 1,
+                    "HealthStatus": 0,
+                    "OperationalStatus": [2],
+                }
+                yield new_instance(self._repository.catalogue, "MSFT_FileShare", values, STORAGE)
 
     def _win32(self, share: Share) -> CimInstance:
         kind = 3 if share.is_pipe else 0
