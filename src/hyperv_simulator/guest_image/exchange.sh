@@ -33,7 +33,8 @@ report() {
 take_items() {
     rm -f /run/host_items/*
     while read -r _ name value <&3 && [ "$name" != . ]; do
-        plain "$value" > "/run/host_items/$(plain "$name" | tr / _)"
+        plain "$value" > /run/item # whoever waits for the item finds it whole
+        mv /run/item "/run/host_items/$(plain "$name" | tr / _)"
     done
     answer ok "$number"
 }

@@ -14,10 +14,9 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hyperv_simulator import children
 from hyperv_simulator.guests import accelerator, qemu_command, qemu_firmware, qemu_state
@@ -32,27 +31,24 @@ from hyperv_simulator.guests.base import (
 )
 from hyperv_simulator.guests.console import Console
 from hyperv_simulator.guests.exchange import Exchange
-from hyperv_simulator.guests.network import Wires
 from hyperv_simulator.guests.qemu_console import QemuConsole
 from hyperv_simulator.guests.qemu_devices import Devices
 from hyperv_simulator.guests.qemu_exchange import QemuExchange
+from hyperv_simulator.guests.qemu_integration import PowerButton
+from hyperv_simulator.guests.qemu_serial import SerialPorts
 from hyperv_simulator.guests.qmp import Qmp, QmpError
 from hyperv_simulator.guests.swtpm import Tpm
 from hyperv_simulator.smb import run_folders
-from hyperv_simulator.smb.pipes import Pipe, PipeServer
 from hyperv_simulator.storage.errors import DiskError
-from hyperv_simulator.storage.vhd import DiskStore
+
+if TYPE_CHECKING:
+    from hyperv_simulator.guests.qemu_runner import QemuRunner
 
 LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
 
-SERIAL_PORTS = 2
 NOT_SUPPORTED = 0x80070032
 QUIT_TIMEOUT_S = 10.0
-# ACPI's PM1 enable register on both machine types (firmware puts the block at 0x600), and its power button bit: the
-# guest sets it when it has a driver that listens to that button.
-PM1_ENABLE_PORT, POWER_BUTTON_ENABLED = 0x602, 1 << 8
-INTEGRATION_POLL_S = 0.25
 
 
 class QemuGuest:
@@ -69,15 +65,14 @@ class QemuGuest:
         self._console: QemuConsole | None = None
         self._exchange: QemuExchange | None = None
         self._tpm: Tpm | None = None
-        self._serial: list[socket.socket] = []
-        self._pipes: list[Pipe] = []
+        self._button: PowerButton | None = None
+        self._serial: SerialPorts | None = None
         self._folder: Path | None = None
         self._gone = threading.Event()
         self._gone.set()
         self._turned_off = False
         self._shut_down = False
         self._failure: DiskError | None = None
-        self._integration = (False, 0.0)
 
     @property
     def running(self) -> bool:
@@ -90,19 +85,8 @@ class QemuGuest:
 
     @property
     def integration_ready(self) -> bool:
-        ready, asked_at = self._integration
-        qmp = self._qmp
-        if ready or qmp is None or time.monotonic() - asked_at < INTEGRATION_POLL_S:
-            return ready and self.running
-        try:
-            said: str = qmp.execute("human-monitor-command", command_line=f"i /h {PM1_ENABLE_PORT:#x}")
-            enabled = int(said.rpartition("=")[2], 16)
-        except (QmpError, ValueError):
-            return False  # QEMU is just ending
-        # All ones: the firmware has not put the registers there yet.
-        ready = enabled != 0xFFFF and bool(enabled & POWER_BUTTON_ENABLED)
-        self._integration = (ready, time.monotonic())
-        return ready
+        button = self._button
+        return button is not None and self.running and button.is_heard
 
     @property
     def hibernates(self) -> bool:
@@ -138,7 +122,6 @@ class QemuGuest:
                 raise GuestError(UNSPECIFIED, f"The saved state is that of {saved.machine_id}")
             self._turned_off = self._shut_down = False
             self._failure = None
-            self._integration = (False, 0.0)
             folder = self._folder = run_folders.make("guest")
             try:
                 self._launch(folder, saved)
@@ -156,19 +139,18 @@ class QemuGuest:
         layout = saved.layout if saved is not None else qemu_command.Layout.fresh(self._spec)
         devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires, layout, folder)
         devices.open_disks()
-        monitor, monitor_end = socket.socketpair()
-        pairs = [socket.socketpair() for _ in range(SERIAL_PORTS)]
-        exchange, exchange_end = socket.socketpair()
         tpm = self._tpm = Tpm(self._runner.kept(self._spec.machine_id) / "tpm") if self._spec.tpm else None
-        ends = [monitor_end, exchange_end, *(pair[1] for pair in pairs), *([tpm.end] if tpm is not None else [])]
-        self._serial = [pair[0] for pair in pairs]
-        self.change_serial(self._spec.serial)
+        serial = self._serial = SerialPorts(self._runner.pipes)
+        serial.connect(self._spec.serial)
+        monitor, monitor_end = socket.socketpair()
+        exchange, exchange_end = socket.socketpair()
+        ends = [monitor_end, exchange_end, *serial.ends, *([tpm.end] if tpm is not None else [])]
         command = qemu_command.command_line(
             self._spec,
             devices.blockdevs,
             qemu_command.Connections(
                 monitor_end.fileno(),
-                tuple(pair[1].fileno() for pair in pairs),
+                tuple(end.fileno() for end in serial.ends),
                 exchange_end.fileno(),
                 tpm.end.fileno() if tpm is not None else None,
             ),
@@ -191,6 +173,7 @@ class QemuGuest:
                 end.close()
         self._gone.clear()
         self._qmp = qmp
+        self._button = PowerButton(qmp)
         self._console = QemuConsole(qmp.execute, folder)
         self._exchange = QemuExchange(exchange)
         qmp.start()
@@ -231,7 +214,8 @@ class QemuGuest:
         self._tell("system_powerdown")
 
     def reset(self) -> None:
-        self._integration = (False, 0.0)
+        if self._button is not None:
+            self._button.reset()
         self._tell("system_reset")
 
     def pause(self) -> None:
@@ -313,23 +297,16 @@ class QemuGuest:
 
     def change_serial(self, serial: tuple[tuple[int, str], ...]) -> None:
         with self._lock:
-            names = dict(serial)
-            for pipe in self._pipes:
-                pipe.close()
-            self._pipes = []
-            for number, end in enumerate(self._serial, start=1):
-                name = names.get(number)
-                pipe = self._runner.pipes.open(name) if name else self._runner.pipes.discard()
-                self._pipes.append(pipe)
-                pipe.attach(end.dup())
+            if self._serial is not None:
+                self._serial.connect(serial)
 
     # ---------------------------------------------------------------- QEMU speaks
 
     def _on_event(self, event: str, data: dict[str, Any]) -> None:
-        if event == "RESET" and self._exchange is not None:
+        if event == "RESET" and self._exchange is not None and self._button is not None:
             self._exchange.greet()
+            self._button.reset()
         if event == "RESET" and data.get("guest"):
-            self._integration = (False, 0.0)
             # Not in this thread: the listener may wait for somebody who waits for an answer that this thread reads.
             threading.Thread(target=self._listener.reset, args=(self._spec.machine_id,), daemon=True).start()
         elif event == "SHUTDOWN":
@@ -351,11 +328,9 @@ class QemuGuest:
             self._listener.stopped(self._spec.machine_id, reason)
 
     def _give_back(self) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-        for end in self._serial:
-            end.close()
-        self._pipes, self._serial = [], []
+        if self._serial is not None:
+            self._serial.close()
+            self._serial = None
         if self._devices is not None:
             try:
                 self._devices.close()
@@ -369,47 +344,6 @@ class QemuGuest:
         if self._tpm is not None:
             self._tpm.close()
             self._tpm = None
-        self._devices = self._qmp = self._folder = self._process = self._console = self._exchange = None
+        self._devices = self._qmp = self._folder = self._process = None
+        self._console = self._exchange = self._button = None
         self._gone.set()
-
-
-class QemuRunner:
-    """Makes `QemuGuest`s for one host.
-
-    :param wires: shared by all hosts whose guests shall meet.
-    :param folder: what machines keep while they are off (a TPM's memory); without one they keep it as long as the
-        runner is there.
-    """
-
-    def __init__(
-        self, disks: DiskStore, pipes: PipeServer, wires: Wires | None = None, folder: Path | None = None
-    ) -> None:
-        self._folder = folder or run_folders.make("kept")
-        self._is_ours = folder is None
-        self.disks = disks
-        self.pipes = pipes
-        self.wires = wires or Wires()
-        self._guests: list[QemuGuest] = []
-
-    def create(self, spec: GuestSpec, listener: GuestListener) -> QemuGuest:
-        guest = QemuGuest(spec, listener, self)
-        self._guests = [other for other in self._guests if other.running]
-        self._guests.append(guest)
-        return guest
-
-    def kept(self, machine_id: str) -> Path:
-        """The folder of what a machine keeps while it is off."""
-        return self._folder / machine_id
-
-    def forget(self, machine_id: str) -> None:
-        shutil.rmtree(self.kept(machine_id), ignore_errors=True)
-
-    def close(self) -> None:
-        for guest in self._guests:
-            try:
-                guest.power_off()
-            except DiskError as error:
-                LOG.error("%s", error)
-        self._guests = []
-        if self._is_ours:
-            shutil.rmtree(self._folder, ignore_errors=True)

@@ -23,7 +23,8 @@ import pytest
 
 from hyperv_simulator.guests.base import GuestDiskSpec, GuestError, GuestNicSpec, GuestSpec, StopReason
 from hyperv_simulator.guests.network import Wires, mac_with_colons
-from hyperv_simulator.guests.qemu import QemuGuest, QemuRunner
+from hyperv_simulator.guests.qemu import QemuGuest
+from hyperv_simulator.guests.qemu_runner import QemuRunner
 from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.errors import DiskError
 from hyperv_simulator.storage.paths import HostFolder
@@ -362,7 +363,7 @@ def test_guests_end_with_a_simulator_that_is_killed(tmp_path: Path) -> None:
         import os
         from pathlib import Path
         from hyperv_simulator.guests.base import GuestDiskSpec, GuestSpec
-        from hyperv_simulator.guests.qemu import QemuRunner
+        from hyperv_simulator.guests.qemu_runner import QemuRunner
         from hyperv_simulator.smb.pipes import PipeServer
         from hyperv_simulator.storage.paths import HostFolder
         from hyperv_simulator.storage.vhd import DiskStore

@@ -189,7 +189,7 @@ def test_a_saved_machine_keeps_its_memory_even_when_the_simulator_restarts(bench
 def test_a_guest_that_turns_itself_off_or_crashes_is_off(bench: Bench, typist: CimReference) -> None:
     bench.console("typist").wait_for("R", prompt=True)
 
-    bench.type(typist, "q")
+    bench.client.call(bench.device(typist, "Msvm_Keyboard"), "PressKey", KeyCode=ord("Q"))
 
     bench.wait(lambda: bench.client.state(typist) == OFF, "the guest turned itself off")
     bench.start(typist)
