@@ -209,7 +209,7 @@ class Inside:
     def _runner(self) -> GuestRunner:
         if self.config.guests == "none":
             return NoneRunner(self.disks, self.pipes, lambda _: self.config.guest)
-        from hyperv_simulator.guests.qemu import QemuRunner  # who has no guests needs nothing of QEMU
+        from hyperv_simulator.guests.qemu_runner import QemuRunner  # who has no guests needs nothing of QEMU
 
         return QemuRunner(self.disks, self.pipes, folder=self.state_folder / "guests")
 
