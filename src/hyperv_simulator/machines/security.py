@@ -38,6 +38,11 @@ def key_protector_of(settings: CimInstance) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def is_shielded(machine: Machine) -> bool:
+    settings = security_of(machine)
+    return settings is not None and settings.get("ShieldingRequested") is True
+
+
 class SecurityDevices:
     """The sources of Msvm_SecurityElement and Msvm_TPM."""
 

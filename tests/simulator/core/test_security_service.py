@@ -104,6 +104,8 @@ def test_a_shielded_machine_needs_a_tpm_and_encryption(
     )
     element = client.one(f"select * from Msvm_SecurityElement where SystemName = '{protected.key('Name')}'")
     assert (element.get("Shielded"), element.get("EncryptStateAndVmMigrationTrafficEnabled")) == (True, True)
+    outputs = client.do(client.management, "GetSummaryInformation", RequestedInformation=[11])
+    assert [item.get("Shielded") for item in outputs["SummaryInformation"]] == [True]  # type: ignore[union-attr]
 
 
 def test_the_last_known_good_key_protector_comes_back(
