@@ -20,9 +20,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.host import HostConfig
+from hyperv_simulator.config.network import SwitchConfig
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.checkpoints.operations import Checkpoints
 from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
@@ -255,12 +256,12 @@ class Store:
         for switch in self._host.config.switch:
             wires = []
             if switch.type == "external":
-                adapter = next(item for item in facts.adapters if item.name == switch.adapter)
-                wires.append(_wire(self._external_path(adapter.guid)))
+                guids = {adapter.name: adapter.guid for adapter in facts.adapters}
+                wires.append(_wire(*(self._external_path(guids[name]) for name in switch.adapters)))
             if switch.type == "internal" or (switch.type == "external" and switch.allow_management_os):
                 wires.append(_wire(f'{COMPUTER_SYSTEM}.CreationClassName="{COMPUTER_SYSTEM}",Name="{facts.name}"'))
             switches.define(
-                CimInstance(SWITCH_SETTINGS, {"ElementName": switch.name}),
+                CimInstance(SWITCH_SETTINGS, _switch_values(switch)),
                 wires,
                 switch_id=ids.stable_guid("switch", facts.name, switch.name),
             )
@@ -304,8 +305,14 @@ def _switch(switch_id: str, settings: CimInstance, wires: Iterable[CimInstance])
     return {"id": switch_id, "settings": record_of(settings), "wires": [record_of(item) for item in wires]}
 
 
-def _wire(path: str) -> CimInstance:
-    return CimInstance(CONNECTION, {"HostResource": [path]})
+def _switch_values(switch: SwitchConfig) -> dict[str, CimValue]:
+    """2012 R2 has no TeamingEnabled, and never needs it."""
+    values: dict[str, CimValue] = {"ElementName": switch.name}
+    return values | {"TeamingEnabled": True} if switch.teamed_with else values
+
+
+def _wire(*paths: str) -> CimInstance:
+    return CimInstance(CONNECTION, {"HostResource": list(paths)})
 
 
 def write_document(path: Path, document: object) -> None:

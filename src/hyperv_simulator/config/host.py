@@ -215,10 +215,12 @@ class HostConfig:
 
         adapters = {nic.name for nic in self.nic}
         for switch in self.switch:
-            if adapters and switch.type == "external" and switch.adapter not in adapters:
-                raise ConfigError(
-                    f"host {self.name}: switch is on {switch.adapter!r}; write one of {', '.join(sorted(adapters))}"
-                )
+            for adapter in switch.adapters:
+                if adapters and adapter not in adapters:
+                    choice = ", ".join(sorted(adapters))
+                    raise ConfigError(f"host {self.name}: switch is on {adapter!r}; write one of {choice}")
+            if switch.teamed_with and self.version == "2012r2":
+                raise ConfigError(f"host {self.name}: switch teams adapters; write version 2016 or later")
 
     def _check_storage(self) -> None:
         numbers = [disk.number for disk in self.disk]

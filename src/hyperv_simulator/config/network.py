@@ -19,13 +19,20 @@ class SwitchConfig:
     :param name: its name; what a cloud's physical network is mapped to.
     :param type: ``external`` (on a physical NIC), ``internal`` or ``private``.
     :param adapter: the physical NIC of an external switch.
+    :param teamed_with: further NICs of an external switch: switch-embedded teaming, from 2016 on.
     :param allow_management_os: whether the host itself has a port on an external switch, which takes the NIC's address.
     """
 
     name: str
     type: SwitchType = "external"
     adapter: str = "Ethernet"
+    teamed_with: tuple[str, ...] = ()
     allow_management_os: bool = True
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The physical NICs that it is on."""
+        return (self.adapter, *self.teamed_with) if self.type == "external" else ()
 
 
 NetworkCategory = Literal["public", "private", "domain"]

@@ -61,7 +61,7 @@ class HostFacts:
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """The configured adapters; without any, those that switches name; one called "Ethernet" where none does."""
-        named = dict.fromkeys(switch.adapter for switch in self.config.switch if switch.type == "external")
+        named = dict.fromkeys(name for switch in self.config.switch for name in switch.adapters)
         nics = self.config.nic or tuple(NicConfig(name) for name in (named or ("Ethernet",)))
         return tuple(self._adapter(index, nic) for index, nic in enumerate(nics))
 

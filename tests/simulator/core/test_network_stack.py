@@ -78,6 +78,17 @@ class TestAdapters:
         assert failed.get("Name") == "B"
         assert client.one("select * from MSFT_NetIPAddress", STANDARD).get("InterfaceAlias") == "Team"
 
+    def test_a_switch_takes_all_the_adapters_that_it_teams(self, make_host: MakeHost) -> None:
+        nics = (NicConfig("A", address="10.0.0.5/24"), NicConfig("B"))
+        client = make_host(nic=nics, switch=(SwitchConfig("data", adapter="A", teamed_with=("B",)),))
+        assert [item.get("IsBound") for item in client.query("select * from Msvm_ExternalEthernetPort")] == [True, True]
+        settings = client.one("select * from Msvm_VirtualEthernetSwitchSettingData where ElementName = 'data'")
+        assert settings.get("TeamingEnabled") is True
+        address = client.one("select * from MSFT_NetIPAddress", STANDARD)
+        assert (address.get("InterfaceAlias"), address.get("IPAddress")) == ("vEthernet (data)", "10.0.0.5")
+        with pytest.raises(ConfigError, match="2016"):
+            make_host("old", version="2012r2", nic=nics, switch=(SwitchConfig("data", "external", "A", ("B",)),))
+
     def test_gateway_and_name_servers_show_in_both_namespaces(self, make_host: MakeHost) -> None:
         nic = NicConfig("A", address="10.0.0.5/24", gateway="10.0.0.1", dns=("10.0.0.2",))
         client = make_host(nic=(nic,), switch=())

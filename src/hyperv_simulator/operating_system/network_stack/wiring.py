@@ -72,8 +72,7 @@ class Wiring:
         """The switch that has taken an adapter."""
         for switch in self._repository.instances(SWITCH):
             for settings in self._repository.owned(CONNECTION, switch.text("Name")):
-                path = host_resource(settings) or ""
-                if EXTERNAL_PORT in path and adapter.guid in path:
+                if any(EXTERNAL_PORT in path and adapter.guid in path for path in settings.texts("HostResource")):
                     return switch
         return None
 
@@ -103,13 +102,15 @@ class Wiring:
 
     def _virtual(self, nics: dict[str, NicConfig]) -> list[Interface]:
         """The host's own ports; that of an external switch has what its adapter had."""
-        taken = {}
+        taken: dict[str, Adapter] = {}
         for adapter in self._facts.adapters:
             switch = self.switch_of(adapter)
             if switch is not None:
                 for settings in self._repository.owned(CONNECTION, switch.text("Name")):
                     if EXTERNAL_PORT not in host_resource(settings):
-                        taken[internal_guid(ids.tail_of(settings.text("InstanceID")))] = adapter
+                        guid = internal_guid(ids.tail_of(settings.text("InstanceID")))
+                        if guid not in taken or nics[adapter.name].address:  # of a team, the one that has an address
+                            taken[guid] = adapter
                         break  # the host's further ports on the switch have addresses of their own
         found = []
         for number, port in enumerate(self._repository.instances(INTERNAL_PORT)):
