@@ -136,7 +136,6 @@ class TestIscsi:
         assert sorted(disks(client)) == [0, 1, 2]
         assert disks(client)[1].get("UniqueId") == disks(client)[2].get("UniqueId")
 
-
     def test_persistent_sessions_and_what_was_done_to_their_disks_survive_a_restart(self, make_host: MakeHost) -> None:
         settings = {"service": INITIATOR_RUNS, "iscsi_target": (TARGET,), "disk": (iscsi_disk(1), iscsi_disk(2))}
         client = make_host(**settings)
