@@ -63,8 +63,8 @@ from hyperv_simulator.providers.guest_network import GuestNetwork
 from hyperv_simulator.providers.guest_services import GuestServices
 from hyperv_simulator.providers.image_management_service import ImageManagementProvider
 from hyperv_simulator.providers.mounted_storage_image import MountedImages, MountedStorageImageProvider
-from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.online_resize import OnlineResize
+from hyperv_simulator.providers.planned_systems import PlannedSystems
 from hyperv_simulator.providers.service_settings import ServiceSettings
 from hyperv_simulator.providers.summary_information import SummaryInformation
 from hyperv_simulator.providers.system_maintenance import SystemMaintenance
@@ -185,7 +185,11 @@ class Inside:
         self._store.flush()
 
     def go_down(self) -> None:
-        """Windows shuts down: machines end as they are set to, and what is pending is done at the next start."""
+        """Windows shuts down: a node is drained, machines end as they are set to, and what is pending is done at the
+        next start.
+        """
+        if self.cluster is not None:
+            self.cluster.member.drain()
         self.system.power.note(stop_machines(self.machines))
         self.close()
 
