@@ -109,9 +109,13 @@ class Member:
 
     def cluster_changed(self) -> None:
         with self._lock:
-            self._show(NODE, dict(self._nodes()))
-            self._show(GROUP, {group.name: self._group(group) for group in self.cluster.groups.values()})
-            self._show(RESOURCE, {item.name: self._resource(item) for item in self.cluster.resources.values()})
+            with self.cluster.lock:
+                nodes = dict(self._nodes())
+                groups = {group.name: self._group(group) for group in self.cluster.groups.values()}
+                resources = {item.name: self._resource(item) for item in self.cluster.resources.values()}
+            self._show(NODE, nodes)
+            self._show(GROUP, groups)
+            self._show(RESOURCE, resources)
 
     def raise_event(self, class_name: str, **values: Any) -> None:
         self.on_event(new_instance(self._repository.catalogue, class_name, values, MSCLUSTER))

@@ -151,7 +151,8 @@ class Cluster:
         self.told()
 
     def in_group(self, name: str) -> list[Resource]:
-        return [item for item in self.resources.values() if item.group.lower() == name.lower()]
+        with self.lock:
+            return [item for item in self.resources.values() if item.group.lower() == name.lower()]
 
     def add_machine(self, name: str, machine_id: str, owner: str) -> None:
         """A machine becomes highly available: a group with two resources, named after it (hyperv-ops 16)."""
