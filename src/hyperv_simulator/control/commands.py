@@ -127,9 +127,10 @@ def _machines_of(host: SimulatedHost) -> list[Machine]:
 
 
 def _let_guest_act(hosts: Sequence[SimulatedHost], request: Mapping[str, Any]) -> None:
-    wanted, action = str(request.get("machine", "")).lower(), request.get("action")
-    if action not in get_args(Action):
-        raise Wrong(f"action is {action!r}; write one of {', '.join(get_args(Action))}")
+    wanted, given = str(request.get("machine", "")).lower(), request.get("action")
+    action: Action | None = next((known for known in get_args(Action) if known == given), None)
+    if action is None:
+        raise Wrong(f"action is {given!r}; write one of {', '.join(get_args(Action))}")
     machines = [machine for host in hosts for machine in _machines_of(host)]
     found = [each for each in machines if wanted in (each.machine_id.lower(), each.reader.name.lower())]
     guests = [guest for each in found if (guest := each.guest) is not None]
