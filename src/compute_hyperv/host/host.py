@@ -14,6 +14,10 @@ from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
 from compute_hyperv.host.switches import Switches
+from compute_hyperv.host.windows.features import Features
+from compute_hyperv.host.windows.power import WindowsPower
+from compute_hyperv.host.windows.registry import Registry
+from compute_hyperv.host.windows.services import WindowsServices
 
 
 class HyperVHost:
@@ -33,6 +37,10 @@ class HyperVHost:
         self.disks = Disks(self.cim)
         self.switches = Switches(self.cim)
         self.machines = Machines(self.cim, self.switches, self.inventory.host_info)
+        self.registry = Registry(self.cim)
+        self.windows_services = WindowsServices(self.cim)
+        self.features = Features(self.cim)
+        self.power = WindowsPower(self.cim, self.inventory)
 
     def __enter__(self) -> HyperVHost:
         return self

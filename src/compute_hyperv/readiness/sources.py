@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from compute_hyperv.cim import wql
-from compute_hyperv.cim.errors import MethodFailed, NotFound
+from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from compute_hyperv.cim.values import CimInstance, CimValue
 from compute_hyperv.cim.wql import Condition
+from compute_hyperv.host.windows.registry import Kind, Registry
 
 CIMV2 = "root/cimv2"
 VIRTUALIZATION = "root/virtualization/v2"
@@ -65,47 +66,20 @@ class Instances:
             raise
 
 
-_READERS = {
-    "REG_SZ": ("GetStringValue", "sValue"),
-    "REG_EXPAND_SZ": ("GetExpandedStringValue", "sValue"),
-    "REG_MULTI_SZ": ("GetMultiStringValue", "sValue"),
-    "REG_DWORD": ("GetDWORDValue", "uValue"),
-    "REG_QWORD": ("GetQWORDValue", "uValue"),
-    "REG_BINARY": ("GetBinaryValue", "uValue"),
-}
-HKEY_LOCAL_MACHINE = 0x80000002
-REGISTRY_PROVIDER = CimReference("StdRegProv", {}, "root/default")
-_ABSENT = (1, 2)  # ERROR_FILE_NOT_FOUND; 1 is what StdRegProv says for a value of that name but another type
-
-
 @dataclass(frozen=True, slots=True)
 class RegistryValue:
     """A value below HKEY_LOCAL_MACHINE, one request; None where there is none."""
 
     key: str
     name: str
-    kind: str = "REG_SZ"
+    kind: Kind = "REG_SZ"
 
     @property
     def description(self) -> str:
         return rf"registry: HKLM\{self.key}, value {self.name} ({self.kind})"
 
     def read(self, session: CimSession) -> CimValue:
-        method, output = _READERS[self.kind]
-        result = session.invoke(
-            REGISTRY_PROVIDER,
-            method,
-            {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key, "sValueName": self.name},
-        )
-        if result.return_value in _ABSENT:
-            return None
-        if result.return_value:
-            raise MethodFailed(
-                f"Reading registry value HKLM\\{self.key}\\{self.name} failed with code {result.return_value}.",
-                remedy="Use an account that is an administrator of the host.",
-                code=result.return_value,
-            )
-        return result[output]
+        return Registry(session).value(self.key, self.name, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +93,7 @@ class RegistryKeys:
         return rf"registry: keys below HKLM\{self.key}"
 
     def read(self, session: CimSession) -> tuple[str, ...]:
-        result = session.invoke(REGISTRY_PROVIDER, "EnumKey", {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key})
-        if result.return_value in _ABSENT:
-            return ()
-        if result.return_value:
-            raise MethodFailed(f"Listing the keys of HKLM\\{self.key} failed.", code=result.return_value)
-        return tuple(result.texts("sNames"))
+        return Registry(session).keys(self.key)
 
 
 def one(instances: tuple[CimInstance, ...], source: Source[Any]) -> CimInstance:
