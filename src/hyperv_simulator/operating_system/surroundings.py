@@ -11,6 +11,7 @@ from typing import Any
 from compute_hyperv.cim.values import CimReference
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.operating_system import host_guardian, interop
+from hyperv_simulator.operating_system.guardians import Guardians, KeyProtectors
 from hyperv_simulator.operating_system.host_guardian import HostGuardianClient, TpmProvider
 from hyperv_simulator.operating_system.mpio import Mpio
 from hyperv_simulator.operating_system.network_stack import adapters, offload, teams
@@ -79,6 +80,7 @@ class Surroundings:
         self._network(facts)
         self._smb(facts, folder)
         self._guardian = HostGuardianClient(repository, facts.config.hgs, system.kept)
+        self._guardians = Guardians(repository, system.kept)
         host_guardian.populate(repository, facts.config.hgs)
         interop.populate(repository, has_hyperv=system.features.works("Hyper-V"))
 
@@ -175,6 +177,8 @@ class Surroundings:
         yield SmbMappingProvider(repository, self._smb_client)
         yield SmbConstraintProvider(repository, self._smb_client)
         yield self._guardian
+        yield self._guardians
+        yield KeyProtectors(repository, self._guardians)
         yield TpmProvider()
         yield HbaMethods()
         yield FcpMappings()
