@@ -13,7 +13,7 @@ class Context:
     """One host, seen among the others.
 
     :param host: the host that is judged.
-    :param others: the other hosts of this run that answer; for requirements that concern several of them.
+    :param others: the other hosts of this run that answer; only for a check that ``compares``.
     :param wanted: what the operator's configuration asks of this host.
     """
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from compute_hyperv.readiness.changes.base import Change
 from compute_hyperv.readiness.context import Context
-from compute_hyperv.readiness.sources import Source
+from compute_hyperv.readiness.sources import FileSource, Source
 
 
 class Verdict(enum.StrEnum):
@@ -55,6 +55,7 @@ class Finding:
 
 Judge: TypeAlias = Callable[[Context], Finding]
 Plan: TypeAlias = Callable[[Context], Sequence[Change]]
+Reads: TypeAlias = tuple[Source[Any] | FileSource[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Check:
     :param reads: what it reads; it may ask the host for nothing else.
     :param judge: the rule.
     :param changes: what ``prepare`` would do about it; None where nothing can be done from afar.
+    :param compares: whether it looks at the other hosts as well: it runs when it is known which of them answer.
     """
 
     name: str
@@ -77,9 +79,10 @@ class Check:
     why: str
     good: str
     by_hand: str
-    reads: tuple[Source[Any], ...]
+    reads: Reads
     judge: Judge = field(repr=False)
     changes: Plan | None = field(default=None, repr=False)
+    compares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,14 @@ def check(
     why: str,
     good: str,
     by_hand: str,
-    reads: tuple[Source[Any], ...],
+    reads: Reads,
     changes: Plan | None = None,
+    compares: bool = False,
 ) -> Callable[[Judge], Check]:
     """Makes a check of the function below it."""
 
     def made(judge: Judge) -> Check:
-        return Check(f"{section.key}.{subject}", section, title, why, good, by_hand, reads, judge, changes)
+        return Check(f"{section.key}.{subject}", section, title, why, good, by_hand, reads, judge, changes, compares)
 
     return made
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.host.host import HyperVHost
-from compute_hyperv.readiness.sources import Source, one
+from compute_hyperv.readiness.sources import FileSource, Source, one
 
 _T = TypeVar("_T")
 
@@ -19,19 +19,21 @@ class Readings:
 
     :param name: by which the host was given.
     :param host: the host; whoever made it closes it.
+    :param account: as whom the host is read; empty where that is a ticket's or a certificate's.
     """
 
-    def __init__(self, name: str, host: HyperVHost) -> None:
+    def __init__(self, name: str, host: HyperVHost, account: str = "") -> None:
         self.name = name
         self.host = host
+        self.account = account
         self._lock = threading.Lock()
-        self._answers: dict[Source[Any], Future[Any]] = {}
+        self._answers: dict[Source[Any] | FileSource[Any], Future[Any]] = {}
 
     @property
     def session(self) -> CimSession:
         return self.host.cim
 
-    def of(self, source: Source[_T]) -> _T:
+    def of(self, source: Source[_T] | FileSource[_T]) -> _T:
         """What the source says. Raises the CimError that reading it ended with, each time."""
         with self._lock:
             answer = self._answers.get(source)
@@ -42,11 +44,16 @@ class Readings:
                 is_ours = False
         if is_ours:
             try:
-                answer.set_result(source.read(self.session))
+                answer.set_result(self._read(source))
             except BaseException as error:
                 answer.set_exception(error)
         result: _T = answer.result()
         return result
+
+    def _read(self, source: Source[_T] | FileSource[_T]) -> _T:
+        if isinstance(source, FileSource):
+            return source.read_files(self.host.files)
+        return source.read(self.session)
 
     def one(self, source: Source[tuple[CimInstance, ...]]) -> CimInstance:
         """The only instance of its class. Raises NotFound where there is none or are several."""

@@ -1,13 +1,14 @@
 """All checks against all hosts, concurrently.
 
-A host that does not answer gives one result, and does not hold up the others. A read that fails spoils only the checks
-that want it. Checks that look at several hosts see those that answer.
+Each host is visited by itself, so that one which does not answer holds up nobody. A read that fails spoils only the
+checks that want it. Checks that compare hosts come last, when it is known which of them answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from compute_hyperv.cim.errors import CimError
@@ -17,9 +18,11 @@ from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.model import Check, Finding, Result, Verdict
 from compute_hyperv.readiness.readings import Readings
 
+_LOG = logging.getLogger(__name__)
+
 # Requests of one host at once: its connections authenticate one by one, so more of them cost more than they save.
-_AT_ONCE_PER_HOST = 4
-_HOSTS_AT_ONCE = 25
+AT_ONCE_PER_HOST = 4
+_HOSTS_AT_ONCE = 50
 
 Progress = Callable[[Result], None]
 
@@ -39,34 +42,43 @@ def run(
 
     :param progress: told of each result as it comes, from any thread.
     """
-    with ThreadPoolExecutor(max_workers=min(len(subjects), _HOSTS_AT_ONCE) or 1) as pool:
-        greetings = {pool.submit(_greet, subject.host): subject for subject in subjects}
-        results: dict[tuple[str, str], Result] = {}
-        answering: list[Subject] = []
-        for done in as_completed(greetings):
-            subject = greetings[done]
-            _take(Result(subject.host.name, CONNECTION, done.result()), results, progress)
-            if done.result().verdict is Verdict.PASS:
-                answering.append(subject)
-    _run_all(answering, checks, results, progress)
-    names = [check.name for check in (CONNECTION, *checks)]
-    order = [(subject.host.name, name) for subject in subjects for name in names]
-    return [results[key] for key in order if key in results]
+    alone = [check for check in checks if not check.compares]
+    comparing = [check for check in checks if check.compares]
+
+    def visit(subject: Subject) -> list[Result]:
+        greeting = judge(CONNECTION, Context(subject.host, subject.wanted))
+        progress(greeting)
+        if greeting.finding.verdict is not Verdict.PASS:
+            return [greeting]
+        return [greeting, *_judge_all(alone, Context(subject.host, subject.wanted), progress)]
+
+    def compare(context: Context) -> list[Result]:
+        return list(_judge_all(comparing, context, progress))
+
+    with ThreadPoolExecutor(max_workers=min(len(subjects), _HOSTS_AT_ONCE) or 1) as visits:
+        found = list(visits.map(visit, subjects))
+        answering = [
+            subject
+            for subject, results in zip(subjects, found, strict=True)
+            if results[0].finding.verdict is Verdict.PASS
+        ]
+        contexts = [Context(subject.host, subject.wanted, _others(subject, answering)) for subject in answering]
+        found += visits.map(compare, contexts)
+    return _in_order(found, subjects, checks)
 
 
-def _run_all(
-    subjects: Sequence[Subject], checks: Sequence[Check], results: dict[tuple[str, str], Result], progress: Progress
-) -> None:
-    hosts = tuple(subject.host for subject in subjects)
-    with ThreadPoolExecutor(max_workers=min(len(hosts), _HOSTS_AT_ONCE) * _AT_ONCE_PER_HOST or 1) as pool:
-        pending = []
-        for check in checks:  # by check first, so that no host waits for another's
-            for subject in subjects:
-                others = tuple(host for host in hosts if host is not subject.host)
-                context = Context(subject.host, subject.wanted, others)
-                pending.append(pool.submit(judge, check, context))
-        for done in as_completed(pending):
-            _take(done.result(), results, progress)
+def _others(subject: Subject, answering: Iterable[Subject]) -> tuple[Readings, ...]:
+    return tuple(other.host for other in answering if other is not subject)
+
+
+def _judge_all(checks: Sequence[Check], context: Context, progress: Progress) -> Iterable[Result]:
+    def judge_one(check: Check) -> Result:
+        result = judge(check, context)
+        progress(result)
+        return result
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE_PER_HOST) as pool:
+        return list(pool.map(judge_one, checks))
 
 
 def judge(check: Check, context: Context) -> Result:
@@ -75,16 +87,22 @@ def judge(check: Check, context: Context) -> Result:
         finding = check.judge(context)
     except CimError as error:
         finding = Finding(Verdict.UNREADABLE, error.message, remedy=error.remedy)
+    except Exception as error:
+        # A value that no host was known to have: it must not cost the operator all other results.
+        _LOG.debug("%s of %s", check.name, context.host.name, exc_info=True)
+        finding = Finding(
+            Verdict.UNREADABLE,
+            f"the host's answer is not understood: {error}",
+            remedy="Report this with the output of the same command and --debug.",
+        )
     return Result(context.host.name, check, finding)
 
 
-def _greet(host: Readings) -> Finding:
-    return judge(CONNECTION, Context(host, Expectations())).finding
-
-
-def _take(result: Result, results: dict[tuple[str, str], Result], progress: Progress) -> None:
-    results[result.host, result.check.name] = result
-    progress(result)
+def _in_order(found: Iterable[Iterable[Result]], subjects: Sequence[Subject], checks: Sequence[Check]) -> list[Result]:
+    results = {(result.host, result.check.name): result for group in found for result in group}
+    names = [check.name for check in (CONNECTION, *checks)]
+    order = [(subject.host.name, name) for subject in subjects for name in names]
+    return [results[key] for key in order if key in results]
 
 
 def verdicts(results: Sequence[Result]) -> Mapping[Verdict, int]:

@@ -6,7 +6,7 @@ A source is read once per run and host (``readings``), so checks that share one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from compute_hyperv.cim import wql
 from compute_hyperv.cim.errors import NotFound
@@ -33,6 +33,17 @@ class Source(Protocol[_T_co]):
         """Namespace, class and properties, for a person."""
 
     def read(self, session: CimSession) -> _T_co:
+        """Raises CimError."""
+
+
+@runtime_checkable
+class FileSource(Protocol[_T_co]):
+    """A source that reads files of the host, not its CIM. Hashable as well."""
+
+    @property
+    def description(self) -> str: ...
+
+    def read_files(self, files: Files) -> _T_co:
         """Raises CimError."""
 
 
@@ -94,6 +105,41 @@ class RegistryKeys:
 
     def read(self, session: CimSession) -> tuple[str, ...]:
         return Registry(session).keys(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryValueNames:
+    """The names of the values of a key of HKEY_LOCAL_MACHINE, one request; none where the key is missing."""
+
+    key: str
+
+    @property
+    def description(self) -> str:
+        return rf"registry: names of the values of HKLM\{self.key}"
+
+    def read(self, session: CimSession) -> tuple[str, ...]:
+        arguments = {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key}
+        result = session.invoke(REGISTRY_PROVIDER, "EnumValues", arguments)
+        if result.return_value in _ABSENT:
+            return ()
+        if result.return_value:
+            raise MethodFailed(f"Listing the values of HKLM\\{self.key} failed.", code=result.return_value)
+        return tuple(name for name in result.texts("sNames") if name)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRight:
+    """Whether our account may write a key of HKEY_LOCAL_MACHINE, one request."""
+
+    key: str
+
+    @property
+    def description(self) -> str:
+        return rf"registry: StdRegProv.CheckAccess, the right to write HKLM\{self.key}"
+
+    def read(self, session: CimSession) -> bool:
+        arguments = {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key, "uRequired": _KEY_SET_VALUE}
+        return session.invoke(REGISTRY_PROVIDER, "CheckAccess", arguments)["bGranted"] is True
 
 
 def one(instances: tuple[CimInstance, ...], source: Source[Any]) -> CimInstance:
