@@ -22,6 +22,7 @@ from smbprotocol.exceptions import SMBException
 from compute_hyperv.host import paths
 from compute_hyperv.host.errors import (
     BadPath,
+    FileDenied,
     FileInUse,
     FileMissing,
     FolderNotEmpty,
@@ -95,6 +96,26 @@ class Files:
                 return handle.volume_space()
 
         return self._run("Reading the free space at", path, space)
+
+    def is_writable(self, folder: str) -> bool:
+        """Whether our account can make files in a folder: one is made that goes away with its handle, whatever happens.
+        Raises FileMissing where there is no such folder."""
+
+        def trying(connection: SmbConnection, where: SmbPath) -> None:
+            probe = SmbPath(where.server, where.share, paths.join(where.rest, f"{secrets.token_hex(8)}.part"))
+            Handle(
+                connection,
+                probe,
+                handles.WRITE | handles.DELETE,
+                disposition=handles.CREATE,
+                options=handles.FILE | handles.DELETE_ON_CLOSE,
+            ).open_and_close()
+
+        try:
+            self._run("Making a file in", folder, trying)
+        except FileDenied:
+            return False
+        return True
 
     # --- content
 

@@ -13,6 +13,7 @@ from compute_hyperv.cim.errors import NotFound
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimValue
 from compute_hyperv.cim.wql import Condition
+from compute_hyperv.host.files import Files
 from compute_hyperv.host.windows.registry import Kind, Registry
 
 CIMV2 = "root/cimv2"
@@ -118,13 +119,7 @@ class RegistryValueNames:
         return rf"registry: names of the values of HKLM\{self.key}"
 
     def read(self, session: CimSession) -> tuple[str, ...]:
-        arguments = {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key}
-        result = session.invoke(REGISTRY_PROVIDER, "EnumValues", arguments)
-        if result.return_value in _ABSENT:
-            return ()
-        if result.return_value:
-            raise MethodFailed(f"Listing the values of HKLM\\{self.key} failed.", code=result.return_value)
-        return tuple(name for name in result.texts("sNames") if name)
+        return Registry(session).value_names(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +133,7 @@ class RegistryRight:
         return rf"registry: StdRegProv.CheckAccess, the right to write HKLM\{self.key}"
 
     def read(self, session: CimSession) -> bool:
-        arguments = {"hDefKey": HKEY_LOCAL_MACHINE, "sSubKeyName": self.key, "uRequired": _KEY_SET_VALUE}
-        return session.invoke(REGISTRY_PROVIDER, "CheckAccess", arguments)["bGranted"] is True
+        return Registry(session).is_writable(self.key)
 
 
 def one(instances: tuple[CimInstance, ...], source: Source[Any]) -> CimInstance:

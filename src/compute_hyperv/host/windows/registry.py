@@ -35,6 +35,7 @@ _ACCESS: Mapping[Kind, _Access] = {
     "REG_BINARY": _Access("GetBinaryValue", "SetBinaryValue", "uValue"),
 }
 _OK, _NO_VALUE, _NO_KEY, _DENIED = 0, 1, 2, 5
+_KEY_SET_VALUE = 2
 _OTHER_KIND = 0x80041005  # WBEM_E_TYPE_MISMATCH
 
 
@@ -63,6 +64,18 @@ class Registry:
             return ()
         self._check(result, f"Listing the registry keys below {key}")
         return tuple(result.texts("sNames"))
+
+    def value_names(self, key: str) -> tuple[str, ...]:
+        """Names of the values of a key; none where it is missing."""
+        result = self._call("EnumValues", {"sSubKeyName": key})
+        if result.return_value in (_NO_VALUE, _NO_KEY):
+            return ()
+        self._check(result, f"Listing the registry values of {key}")
+        return tuple(name for name in result.texts("sNames") if name)
+
+    def is_writable(self, key: str) -> bool:
+        """Whether our account may set values of a key."""
+        return self._call("CheckAccess", {"sSubKeyName": key, "uRequired": _KEY_SET_VALUE})["bGranted"] is True
 
     def set_value(self, key: str, name: str, kind: Kind, value: CimValue) -> None:
         """Sets a value; makes its key where that is missing."""
