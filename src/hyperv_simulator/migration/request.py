@@ -19,6 +19,8 @@ from hyperv_simulator.providers.base import Call
 SETTINGS = "Msvm_VirtualSystemMigrationSettingData"
 _UNMANAGED = "Msvm_MoveUnmanagedVhd"
 _RESOURCES = "CIM_ResourceAllocationSettingData"
+#: The second OperationalStatus of a machine that moves (hyperv-ops 6).
+MIGRATING = 32774
 _TRANSPORTS = (0, 5, 32768)  # unknown (the host chooses), TCP, SMB
 
 

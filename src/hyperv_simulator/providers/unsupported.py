@@ -3,6 +3,7 @@
 * a VHD set needs a cluster's shared storage, change tracking a driver in the storage stack: 32770 (R16 of hyperv-ops)
 * secrets of Fibre Channel, a guest's first configuration, network virtualization, and parts of a machine that
   a host makes by itself: 32770 or 1, whichever the method's page lists (R1, R4, R5, R7)
+* a machine is moved to a host, never into another machine: 1 (their pages; that hosts answer so is assumed)
 * the service classes of Hyper-V can't be started, stopped or put into a state: 1 (their class pages)
 """
 
@@ -52,6 +53,15 @@ def management() -> Mapping[str, Method]:
         return refuse
 
     return {name: method(code) for name, code in _MANAGEMENT.items()}
+
+
+def moves_into_systems() -> Mapping[str, Method]:
+    """Of the migration service: moves into another machine, which no Hyper-V knows a kind of."""
+
+    def refuse(call: Call) -> Outputs:
+        raise Refused(NOT_SUPPORTED, call.method)
+
+    return dict.fromkeys(("MigrateVirtualSystemToSystem", "CheckVirtualSystemIsMigratableToSystem"), refuse)
 
 
 def service_control() -> Mapping[str, Method]:

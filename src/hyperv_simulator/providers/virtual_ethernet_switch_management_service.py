@@ -16,6 +16,7 @@ from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.outcomes import IN_USE, INCORRECT_TYPE, INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.features import FeatureSettings
+from hyperv_simulator.providers.unsupported import service_control
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import SWITCH_SETTINGS, Switches
 from hyperv_simulator.switching.ports import SWITCH
@@ -49,6 +50,7 @@ class VirtualEthernetSwitchManagementProvider(Provider):
             "ModifyResourceSettings": self._modify_ports,
             "RemoveResourceSettings": self._remove_ports,
             **self._features.methods(),
+            **service_control(),
         }
 
     # Switches

@@ -19,13 +19,13 @@ from hyperv_simulator.migration.mirror import mirrored
 from hyperv_simulator.migration.neighbours import MigrationHost, Neighbours, SlotKind
 from hyperv_simulator.migration.permission import failed, find_destination
 from hyperv_simulator.migration.processors import ProcessorNeeds, host_offer, needs_of
-from hyperv_simulator.migration.request import CHECKING, MOVING, MigrationRequest, MigrationType
+from hyperv_simulator.migration.request import CHECKING, MIGRATING, MOVING, MigrationRequest, MigrationType
 from hyperv_simulator.migration.transfer import Transfer
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.migration_settings import MigrationSettings
+from hyperv_simulator.providers.unsupported import moves_into_systems, service_control
 
-_STATUS = 32774  # hyperv-ops 6
 _NOT_COMPATIBLE = 32784  # R15 of hyperv-ops
 _HARDWARE = "The hardware on this computer is not compatible with the hardware requirements of the virtual machine."
 
@@ -48,6 +48,8 @@ class VirtualSystemMigrationProvider(Provider):
             "CheckSystemCompatibilityInfo": self._check_compatibility_info,
             "GetSystemCompatibilityVectors": self._compatibility_vectors,
             **self._settings.methods(),
+            **moves_into_systems(),
+            **service_control(),
         }
 
     # Moving
@@ -60,7 +62,7 @@ class VirtualSystemMigrationProvider(Provider):
             kind = MOVING[MigrationType.MACHINE]
             return job_started(self._jobs.failed(kind, failure, user=call.caller.user, affected=machine.reference))
         values = self._job_values(machine, request, call)
-        machine.occupy(_STATUS, "Migrating virtual machine")
+        machine.occupy(MIGRATING, "Migrating virtual machine")
 
         def work(control: JobControl) -> None:
             try:

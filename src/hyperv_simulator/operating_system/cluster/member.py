@@ -20,7 +20,7 @@ from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.migration.neighbours import MigrationHost, Neighbours
-from hyperv_simulator.migration.request import MigrationRequest, MigrationType
+from hyperv_simulator.migration.request import MIGRATING, MigrationRequest, MigrationType
 from hyperv_simulator.migration.transfer import Transfer
 from hyperv_simulator.operating_system.cluster import MSCLUSTER, errors
 from hyperv_simulator.operating_system.cluster.errors import cluster_error
@@ -35,7 +35,7 @@ from hyperv_simulator.operating_system.cluster.state import (
     Group,
     Resource,
 )
-from hyperv_simulator.outcomes import OperationFailed
+from hyperv_simulator.outcomes import OperationFailed, Refused
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.vhd import DiskStore
@@ -158,10 +158,19 @@ class Member:
                 if found is not None and target is not None and found[0] is not target:
                     kind = MigrationType.MACHINE if _is_shared(found[1]) else MigrationType.MACHINE_AND_STORAGE
                     request = MigrationRequest(kind=kind, destination=node)
-                    Transfer(found[1], found[0], target, request).run()
-        except OperationFailed:
+                    self._transfer(found[1], found[0], target, request)
+        except (OperationFailed, Refused):
             return False
         return True
+
+    @staticmethod
+    def _transfer(machine: Machine, source: MigrationHost, target: MigrationHost, request: MigrationRequest) -> None:
+        """:raises Refused: another change of the machine is under way."""
+        machine.occupy(MIGRATING, "Migrating virtual machine")
+        try:
+            Transfer(machine, source, target, request).run()
+        finally:
+            machine.vacate()
 
     def drain(self, target: str = "") -> None:
         """Moves everything that is here to another node, as far as there is one."""
