@@ -16,6 +16,7 @@ from nova.virt import images
 
 from compute_hyperv.cim.errors import Unreachable
 from compute_hyperv.host.host import HyperVHost
+from compute_hyperv.nova.config_drive import iso_image
 from compute_hyperv.nova.images import cache
 from compute_hyperv.nova.images.cache import ImageCache
 from compute_hyperv.nova.options import CONF
@@ -159,11 +160,25 @@ def test_image_larger_than_the_flavors_disk_is_refused(
     assert names(hyperv_host) == ({f"{glance.id}.vhdx"} if cached else set())
 
 
-def test_iso_is_refused_without_a_download(images_cache: ImageCache, glance: Glance) -> None:
+def test_iso_stays_what_it_is_and_is_fetched_once(
+    images_cache: ImageCache, glance: Glance, hyperv_host: HyperVHost
+) -> None:
     glance.disk_format = "iso"
-    with pytest.raises(exception.ImageUnacceptable, match="ISO"):
+    glance.path.write_bytes(iso_image({"README": b"boot me"}))
+    images_cache.fetch(None, glance.meta)
+    image = images_cache.fetch(None, glance.meta)
+    assert image == cache.CachedImage(rf"{BASE}\{glance.id}.iso", "iso", glance.path.stat().st_size)
+    assert hyperv_host.files.read(image.path) == glance.path.read_bytes()
+    assert (names(hyperv_host), glance.downloads) == ({f"{glance.id}.iso"}, 1)
+
+
+def test_disk_that_claims_to_be_an_iso_never_reaches_the_host(
+    images_cache: ImageCache, glance: Glance, hyperv_host: HyperVHost
+) -> None:
+    glance.disk_format = "iso"
+    with pytest.raises(exception.ImageUnacceptable, match="content is qcow2"):
         images_cache.fetch(None, glance.meta)
-    assert glance.downloads == 0
+    assert names(hyperv_host) == set()
 
 
 def test_image_whose_id_is_no_uuid_is_refused(images_cache: ImageCache) -> None:
@@ -257,6 +272,10 @@ AGEING = {
     f"{UNUSED}_40.vhd": False,
     f"{UNUSED}.0a1b2c3d.partial.vhdx": False,
     f"{UNUSED}.0a1b2c3d.partial.vhdx.11223344.part": False,
+    f"{UNUSED}.0a1b2c3d.partial.iso": False,
+    "ephemeral0_10_ext4.vhdx": False,
+    "swap_512.vhdx": False,
+    "swap_512.0a1b2c3d.partial.vhdx": False,
     f"{UNUSED}-cache.lock": True,
     "golden.vhdx": True,
 }

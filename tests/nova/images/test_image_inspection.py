@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nova import exception
 
+from compute_hyperv.nova.config_drive import iso_image
 from compute_hyperv.nova.images import inspection, vhd, vhdx
 from compute_hyperv.nova.images.structures import Refused
 from tests.nova.images import image_builders as build
@@ -187,8 +188,12 @@ def test_fixed_vhd_that_begins_as_a_qcow2_is_refused(tmp_path: Path) -> None:
     assert "qcow2" in refusal(write(tmp_path, build.fixed_vhd(start=start)), "vhd")
 
 
-def test_iso_is_refused_and_told_so(tmp_path: Path) -> None:
-    assert "ISO" in refusal(write(tmp_path, bytes(MIB)), "iso")
+def test_iso_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert "claimed to be iso but its content is raw" in refusal(write(tmp_path, bytes(MIB)), "iso")
+
+
+def test_iso_registered_as_raw_is_refused(tmp_path: Path) -> None:
+    assert "content is iso" in refusal(write(tmp_path, iso_image({"README": b"boot me"})), "raw")
 
 
 @pytest.mark.parametrize("claimed", [None, "ami", "ploop", "vdi"])

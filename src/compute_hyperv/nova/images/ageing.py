@@ -24,13 +24,15 @@ from compute_hyperv.host.model import FileEntry
 
 LOG = logging.getLogger(__name__)
 
-PARTIAL_SUFFIX = ".partial.vhdx"
-
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # <image>.vhdx and the like, and the retired driver's <image>_<size>.vhd.
 _IMAGE = re.compile(rf"({_UUID})(_\d+)?\.(?:vhdx?|iso)", re.IGNORECASE)
-# Unfinished uploads: ours, and what the file service makes of their names.
-_UNFINISHED = re.compile(rf"\.?{_UUID}\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}.*", re.IGNORECASE)
+# Empty disks with a file system (``names.formatted_disk``).
+_FORMATTED = re.compile(r"(?:ephemeral\d+|swap)_\w+\.vhdx", re.IGNORECASE)
+# Unfinished uploads (``placing``): ours, and what the file service makes of their names.
+_UNFINISHED = re.compile(
+    rf"\.?(?:{_UUID}|(?:ephemeral\d+|swap)_\w+)\.[0-9a-f]{{8}}\.partial\.(?:vhdx|iso).*", re.IGNORECASE
+)
 _UNFINISHED_AGE = dt.timedelta(days=1)
 
 
@@ -73,6 +75,8 @@ def age(files: Files, base_folder: str, images_in_use: Set[str], rules: Policy) 
                 files.touch(path)
             elif image and removing:
                 _remove_if_old(files, path, entry, rules.minimum_age_resized if image[2] else rules.minimum_age)
+            elif removing and _FORMATTED.fullmatch(entry.name):
+                _remove_if_old(files, path, entry, rules.minimum_age)
             elif _UNFINISHED.fullmatch(entry.name):
                 _remove_if_old(files, path, entry, _UNFINISHED_AGE)
         except Busy as error:

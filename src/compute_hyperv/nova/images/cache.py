@@ -5,8 +5,8 @@ Rule 1: a file under its final name is whole and was looked at by Hyper-V itself
         count. So any number of processes and hosts can share the folder: who comes second throws his own away.
 Rule 2: a cached image costs a spawn one look at the file, and no request to WinRM.
 
-What an image was converted to is a dynamic VHDX, always. A ``<image>.vhd`` that the retired driver has left is used as
-it is.
+What an image was converted to is a dynamic VHDX, always; an ISO stays one. A ``<image>.vhd`` that the retired driver
+has left is used as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import secrets
 import shutil
 import tempfile
 import threading
@@ -32,12 +31,11 @@ from nova.virt import images
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
-from compute_hyperv.cim.errors import Busy, CimError
+from compute_hyperv.cim.errors import Busy
 from compute_hyperv.host import paths
-from compute_hyperv.host.errors import FileExists
 from compute_hyperv.host.model import DiskInfo, FileEntry
 from compute_hyperv.nova.errors import in_novas_words
-from compute_hyperv.nova.images import ageing, conversion, inspection
+from compute_hyperv.nova.images import ageing, conversion, inspection, placing
 from compute_hyperv.nova.images.inspection import unacceptable
 from compute_hyperv.nova.options import CONF
 
@@ -48,7 +46,9 @@ LOG = logging.getLogger(__name__)
 IMAGE_API = glance.API()
 
 _GIB = 1 << 30
-_FORMATS: tuple[Literal["vhdx", "vhd"], ...] = ("vhdx", "vhd")
+Format = Literal["vhdx", "vhd", "iso"]
+_DISK_FORMATS: tuple[Format, ...] = ("vhdx", "vhd")
+_ISO: tuple[Format, ...] = ("iso",)
 _WORK_PREFIX = "image-"
 # How old a file's time stamp may get before its use is noted there: far less than any sensible minimum age, and seldom
 # enough to cost nothing.
@@ -63,7 +63,7 @@ class CachedImage:
     """
 
     path: str
-    format: Literal["vhdx", "vhd"]
+    format: Format
     virtual_size_bytes: int
 
 
@@ -125,10 +125,11 @@ class ImageCache:
     ) -> tuple[CachedImage, bool]:
         image_id = _checked_id(image_meta)
         disk_format = inspection.check_claim(image_id, image_meta.disk_format if "disk_format" in image_meta else None)
-        image, made = self._find(image_id), False
+        formats = _ISO if disk_format == "iso" else _DISK_FORMATS
+        image, made = self._find(image_id, formats), False
         if image is None:
             with self._lock(image_id):
-                image = self._find(image_id)
+                image = self._find(image_id, formats)
                 if image is None:
                     image, made = self._make(context, image_id, disk_format, limit_bytes, trusted_certs), True
         _check_fits(image.virtual_size_bytes, limit_bytes)
@@ -145,8 +146,8 @@ class ImageCache:
 
     # What is there
 
-    def _find(self, image_id: str) -> CachedImage | None:
-        for disk_format in _FORMATS:
+    def _find(self, image_id: str, formats: tuple[Format, ...]) -> CachedImage | None:
+        for disk_format in formats:
             path = paths.join(self._base, f"{image_id}.{disk_format}")
             entry = self._host.files.stat(path)
             if entry is not None:
@@ -156,15 +157,18 @@ class ImageCache:
     def _use(self, image_id: str, path: str, entry: FileEntry) -> CachedImage:
         known = self._known.get(path)
         if known is None or (known.size_bytes, known.modified_at) != (entry.size_bytes, entry.modified_at):
-            known = _Known(
-                entry.size_bytes, entry.modified_at, _stand_alone(image_id, path, self._host.disks.info(path))
-            )
+            known = _Known(entry.size_bytes, entry.modified_at, self._look(image_id, path, entry))
         if dt.datetime.now(dt.UTC) - entry.modified_at > _NOTE_USE_AFTER:
             self._note_use(path)
             entry = self._host.files.stat(path) or entry
             known = _Known(entry.size_bytes, entry.modified_at, known.image)
         self._known[path] = known
         return known.image
+
+    def _look(self, image_id: str, path: str, entry: FileEntry) -> CachedImage:
+        if paths.extension(path) == "iso":  # Hyper-V has nothing to say about it
+            return CachedImage(path, "iso", entry.size_bytes)
+        return _stand_alone(image_id, path, self._host.disks.info(path))
 
     def _note_use(self, path: str) -> None:
         try:
@@ -190,18 +194,18 @@ class ImageCache:
             images.fetch(context, image_id, str(downloaded), trusted_certs)
             inspected = inspection.inspect(downloaded, image_id=image_id, disk_format=disk_format)
             _check_fits(inspected.virtual_size_bytes, limit_bytes)
+            if inspected.format == "iso":
+                return self._put(image_id, downloaded, "iso", None)
             size = conversion.to_dynamic_vhdx(inspected, disk, image_id=image_id)
             downloaded.unlink()
-            return self._put(image_id, disk, size)
+            return self._put(image_id, disk, "vhdx", size)
 
-    def _put(self, image_id: str, disk: Path, size_bytes: int) -> CachedImage:
-        path = paths.join(self._base, f"{image_id}.vhdx")
-        # Hyper-V tells formats by the extension, so work in progress has it as well.
-        partial = paths.join(self._base, f"{image_id}.{secrets.token_hex(4)}{ageing.PARTIAL_SUFFIX}")
-        files = self._host.files
-        files.make_folder(self._base)
-        try:
-            files.upload(disk, partial)
+    def _put(self, image_id: str, file: Path, form: Format, size_bytes: int | None) -> CachedImage:
+        """:param size_bytes: what the host must find in it; None for what it cannot look into."""
+
+        def check(partial: str) -> None:
+            if size_bytes is None:
+                return
             made = _stand_alone(image_id, partial, self._host.disks.info(partial))
             if made.virtual_size_bytes != size_bytes:
                 raise unacceptable(
@@ -209,23 +213,12 @@ class ImageCache:
                     f"has {size_bytes} bytes, but the host finds {made.virtual_size_bytes} in its VHDX",
                     "report this with the versions of qemu-img and Windows",
                 )
-            files.rename(partial, path)
-        except FileExists:
-            self._delete_partial(partial)
-            LOG.info("Another service has put image %s into the cache meanwhile", image_id)
-        except BaseException:  # whatever it was: what is unfinished does not stay
-            self._delete_partial(partial)
-            raise
-        found = self._find(image_id)
+
+        placing.put_whole(self._host.files, file, paths.join(self._base, f"{image_id}.{form}"), check=check)
+        found = self._find(image_id, (form,))
         if found is None:
             raise exception.ImageNotFound(image_id=image_id)
         return found
-
-    def _delete_partial(self, partial: str) -> None:
-        try:
-            self._host.files.delete(partial, missing_ok=True)
-        except CimError as error:
-            LOG.warning("%s stays until the image cache is cleaned: %s", partial, error)
 
     def _clean_work_folder(self) -> None:
         """Removes what a killed process has left; the folder is this service's alone, so it is done once."""

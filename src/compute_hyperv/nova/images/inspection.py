@@ -23,7 +23,7 @@ from compute_hyperv.nova.images import vhd, vhdx, vmdk
 from compute_hyperv.nova.images.structures import DiskStructure, Refused
 
 # Glance's disk_format to qemu's driver.
-FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx"}
+FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "iso": "raw"}
 HYPERV_FORMATS = ("vhd", "vhdx")
 
 _CONVERT = "convert the image to qcow2 or vhdx and upload it again"
@@ -34,7 +34,7 @@ _REGISTER = "upload the image with the disk_format that it really has"
 class InspectedImage:
     """A file that passed.
 
-    :param format: what the content is, in Glance's words (``raw``, ``qcow2``, ``vmdk``, ``vhd``, ``vhdx``).
+    :param format: what the content is, in Glance's words (``raw``, ``qcow2``, ``vmdk``, ``vhd``, ``vhdx``, ``iso``).
     :param qemu_format: the driver that qemu-img must be told to use.
     """
 
@@ -49,8 +49,6 @@ def check_claim(image_id: str, disk_format: str | None) -> str:
 
     :raises nova.exception.ImageUnacceptable: for all others.
     """
-    if disk_format == "iso":
-        raise unacceptable(image_id, "is an ISO, and booting from ISO images is not supported", _CONVERT)
     if disk_format is None or disk_format not in FORMATS:
         accepted = ", ".join(sorted(FORMATS))
         raise unacceptable(image_id, f"has the disk_format {disk_format}, accepted are {accepted}", _CONVERT)
@@ -75,6 +73,8 @@ def inspect(path: Path, *, image_id: str, disk_format: str | None) -> InspectedI
                 structure = _hyperv_disk(file, size_bytes, _detect(path), claimed)
                 found: str = structure.format
                 virtual_size = _ask_qemu(path, found, structure.virtual_size_bytes)
+            elif claimed == "iso":  # to the host it is bytes and nothing else: it reads sectors of it
+                found, virtual_size = _iso(_detect(path)), size_bytes
             else:
                 found = _other_disk(file, size_bytes, _detect(path), claimed)
                 virtual_size = _ask_qemu(path, found, None)
@@ -108,6 +108,12 @@ def _hyperv_disk(
     if detected == "vhd" or (detected in ("raw", "gpt") and vhd.has_footer(file, size_bytes)):
         return vhd.read(file, size_bytes)
     raise Refused(f"is claimed to be {claimed} but its content is {detected}", _REGISTER)
+
+
+def _iso(inspector: format_inspector.FileInspector) -> str:
+    if str(inspector) != "iso":
+        raise Refused(f"is claimed to be iso but its content is {inspector}", _REGISTER)
+    return "iso"
 
 
 def _other_disk(file: BinaryIO, size_bytes: int, inspector: format_inspector.FileInspector, claimed: str) -> str:
