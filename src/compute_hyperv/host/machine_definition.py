@@ -27,6 +27,8 @@ ADAPTER = "Msvm_SyntheticEthernetPortSettingData"
 CONNECTION = "Msvm_EthernetPortAllocationSettingData"
 SERIAL = "Msvm_SerialPortSettingData"
 VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
+PCI_EXPRESS = "Msvm_PciExpressSettingData"
+GPU_PARTITION = "Msvm_GpuPartitionSettingData"
 BOOT_SOURCE = "Msvm_BootSourceSettingData"
 
 IDE_CONTROLLER = "Microsoft:Hyper-V:Emulated IDE Controller"
@@ -43,9 +45,9 @@ DRIVE_OF = {DriveKind.DISK: (17, DISK_DRIVE), DriveKind.DVD: (16, DVD_DRIVE)}
 MEDIUM_OF = {DriveKind.DISK: HARD_DISK, DriveKind.DVD: DVD_DISK}
 
 _START_NOTHING = 2  # AutomaticStartupAction: Nova decides what runs
-_SAVE, _SHUT_DOWN = 3, 4  # AutomaticShutdownAction
+_TURN_OFF, _SAVE, _SHUT_DOWN = 2, 3, 4  # AutomaticShutdownAction
 _ACCESS = 1  # OperationMode of a VLAN
-_ALL_OF_A_PROCESSOR = 100_000  # Limit, in thousandths of a percent
+_PERCENT = 1000  # Limit and Reservation of processors are in thousandths of a percent
 
 # BootOrder of generation 1 (Msvm_VirtualSystemSettingData page); IDE disks before the network, as the old driver had
 # it.
@@ -70,6 +72,18 @@ def check(spec: MachineSpec, version: Version, host: str) -> None:
         raise InvalidRequest(f"Machine {spec.name} cannot have secure boot: it is of generation 1.")
     if spec.secure_boot not in (None, SecureBootTemplate.WINDOWS):
         versions.require(version, Feature.SECURE_BOOT_LINUX, host=host)
+    if spec.tpm:
+        versions.require(version, Feature.VIRTUAL_TPM, host=host)
+        if spec.generation == 1:
+            raise InvalidRequest(f"Machine {spec.name} cannot have a TPM: it is of generation 1.")
+    if spec.pci_devices:
+        versions.require(version, Feature.DEVICE_ASSIGNMENT, host=host)
+    if spec.gpu_partitions:
+        versions.require(version, Feature.GPU_PARTITIONS, host=host)
+    if spec.memory.dynamic and (spec.memory.numa_node_mb or spec.processor.numa_node_processors):
+        raise InvalidRequest(f"Machine {spec.name} cannot have both dynamic memory and a NUMA topology.")
+    if any(drive.iops_limit for drive in spec.drives):
+        versions.require(version, Feature.DISK_IOPS_LIMIT, host=host)
     places = [(drive.bus, drive.controller, drive.slot) for drive in spec.drives]
     for drive, place in zip(spec.drives, places, strict=True):
         check_place(drive, spec.generation)
@@ -97,7 +111,7 @@ def system_settings(spec: MachineSpec, version: Version) -> CimInstance:
         "Notes": list(spec.notes),
         "VirtualSystemSubType": GENERATION_SUBTYPES[spec.generation],
         "AutomaticStartupAction": _START_NOTHING,
-        "AutomaticShutdownAction": _SHUT_DOWN if spec.shutdown_on_host_stop else _SAVE,
+        "AutomaticShutdownAction": _stop_action(spec),
         "VirtualNumaEnabled": not spec.memory.dynamic,  # the two exclude each other (facts: hyperv-ops 2)
     }
     roots = ["ConfigurationDataRoot", "LogDataRoot", "SnapshotDataRoot", "SuspendDataRoot", "SwapFileDataRoot"]
@@ -106,6 +120,10 @@ def system_settings(spec: MachineSpec, version: Version) -> CimInstance:
         values["ChassisAssetTag"] = spec.asset_tag
     if versions.has(version, Feature.AUTOMATIC_SNAPSHOTS):
         values["AutomaticSnapshotsEnabled"] = False
+    if spec.mmio is not None:
+        values |= {"LowMmioGapSize": spec.mmio.low_mb, "HighMmioGapSize": spec.mmio.high_mb}
+    if spec.pci_devices or spec.gpu_partitions:
+        values["GuestControlledCacheTypes"] = True  # what drivers of such devices ask for (hyperv-ops 13)
     if spec.generation == 1:
         values["BootOrder"] = list(boot_codes(spec))
     else:
@@ -113,15 +131,24 @@ def system_settings(spec: MachineSpec, version: Version) -> CimInstance:
     return CimInstance(SYSTEM, values)
 
 
+def _stop_action(spec: MachineSpec) -> int:
+    if spec.pci_devices or spec.gpu_partitions:
+        return _TURN_OFF  # a machine with devices of the host cannot be saved (facts: hyperv-ops 13)
+    return _SHUT_DOWN if spec.shutdown_on_host_stop else _SAVE
+
+
 def processor_settings(spec: MachineSpec, version: Version) -> CimInstance:
     values: dict[str, CimValue] = {
         "ResourceType": 3,
         "ResourceSubType": "Microsoft:Hyper-V:Processor",
         "VirtualQuantity": spec.processor.count,
-        "Reservation": 0,
-        "Limit": _ALL_OF_A_PROCESSOR,
+        "Reservation": round(spec.processor.reserved_percent * _PERCENT),
+        "Limit": round(spec.processor.limit_percent * _PERCENT),
+        "Weight": spec.processor.weight,
         "LimitProcessorFeatures": spec.processor.limit_features,
     }
+    if spec.processor.numa_node_processors is not None:
+        values["MaxProcessorsPerNumaNode"] = spec.processor.numa_node_processors
     if versions.has(version, Feature.NESTED_VIRTUALIZATION):
         values["ExposeVirtualizationExtensions"] = spec.processor.expose_virtualization
     return CimInstance(PROCESSOR, values)
@@ -129,17 +156,19 @@ def processor_settings(spec: MachineSpec, version: Version) -> CimInstance:
 
 def memory_settings(spec: MachineSpec) -> CimInstance:
     """All in MB. Static memory is quantity = reservation = limit (facts: hyperv-ops 2)."""
-    return CimInstance(
-        MEMORY,
-        {
-            "ResourceType": 4,
-            "ResourceSubType": "Microsoft:Hyper-V:Memory",
-            "DynamicMemoryEnabled": spec.memory.dynamic,
-            "VirtualQuantity": spec.memory.startup_mb,
-            "Reservation": spec.memory.minimum_mb,
-            "Limit": spec.memory.maximum_mb,
-        },
-    )
+    values: dict[str, CimValue] = {
+        "ResourceType": 4,
+        "ResourceSubType": "Microsoft:Hyper-V:Memory",
+        "DynamicMemoryEnabled": spec.memory.dynamic,
+        "VirtualQuantity": spec.memory.startup_mb,
+        "Reservation": spec.memory.minimum_mb,
+        "Limit": spec.memory.maximum_mb,
+    }
+    if spec.memory.buffer_percent is not None:
+        values["TargetMemoryBuffer"] = spec.memory.buffer_percent
+    if spec.memory.numa_node_mb is not None:
+        values["MaxMemoryBlocksPerNumaNode"] = spec.memory.numa_node_mb
+    return CimInstance(MEMORY, values)
 
 
 def scsi_controllers(count: int) -> MachineResources:
@@ -178,15 +207,33 @@ def drive_settings(drive: Drive, controller_path: str) -> CimInstance:
 
 
 def medium_settings(drive: Drive, drive_path: str) -> CimInstance:
+    values: dict[str, CimValue] = {
+        "ResourceType": 31,
+        "ResourceSubType": MEDIUM_OF[drive.kind],
+        "Parent": drive_path,
+        "HostResource": [paths.normalise(drive.path)],
+    }
+    if drive.iops_limit:
+        values["IOPSLimit"] = drive.iops_limit
+    return CimInstance(STORAGE, values)
+
+
+def pci_device_settings(device_path: str) -> CimInstance:
+    """:param device_path: WMI path of the host's Msvm_PciExpress."""
     return CimInstance(
-        STORAGE,
+        PCI_EXPRESS,
         {
-            "ResourceType": 31,
-            "ResourceSubType": MEDIUM_OF[drive.kind],
-            "Parent": drive_path,
-            "HostResource": [paths.normalise(drive.path)],
+            "ResourceType": 32769,
+            "ResourceSubType": "Microsoft:Hyper-V:Virtual Pci Express Port",
+            "HostResource": [device_path],
         },
     )
+
+
+def gpu_partition_settings() -> CimInstance:
+    """A share of whichever card the host chooses, as large as its partitions are: quantities cannot be given while it
+    is added."""
+    return CimInstance(GPU_PARTITION, {"ResourceType": 32770, "ResourceSubType": "Microsoft:Hyper-V:GPU Partition"})
 
 
 def adapter_settings(nic: Nic, identifier: str) -> CimInstance:

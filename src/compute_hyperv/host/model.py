@@ -48,11 +48,17 @@ class SecureBootTemplate(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Static where all three are equal, else dynamic."""
+    """Static where all three are equal, else dynamic.
+
+    :param buffer_percent: what dynamic memory keeps free for the guest; None: the host's default.
+    :param numa_node_mb: most of a virtual NUMA node; None: as much as the host's own nodes have.
+    """
 
     startup_mb: int
     minimum_mb: int
     maximum_mb: int
+    buffer_percent: int | None = None
+    numa_node_mb: int | None = None
 
     @property
     def dynamic(self) -> bool:
@@ -61,20 +67,37 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Processor:
+    """All virtual processors of a machine.
+
+    :param limit_features: CPU compatibility mode.
+    :param expose_virtualization: nested virtualization.
+    :param weight: share of the host's processors where there are not enough for all, 1 to 10000.
+    :param limit_percent: most that each may take of a logical processor; ``reserved_percent`` is kept for it.
+    :param numa_node_processors: most of a virtual NUMA node; None: as many as the host's own nodes have.
+    """
+
     count: int
-    limit_features: bool = False  # CPU compatibility mode
-    expose_virtualization: bool = False  # nested virtualization
+    limit_features: bool = False
+    expose_virtualization: bool = False
+    weight: int = 100
+    limit_percent: float = 100
+    reserved_percent: float = 0
+    numa_node_processors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A drive with its medium: a VHD or VHDX on a disk drive, an ISO on a DVD drive."""
+    """A drive with its medium: a VHD or VHDX on a disk drive, an ISO on a DVD drive.
+
+    :param iops_limit: at most so many normalised (8 KB) I/O operations a second; 0 for no limit. Disks only.
+    """
 
     path: str
     bus: Bus
     controller: int
     slot: int
     kind: DriveKind = DriveKind.DISK
+    iops_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +125,17 @@ class SerialPort:
 
 
 @dataclass(frozen=True, slots=True)
+class MmioSpace:
+    """Room in a guest's address space for the registers and memory of devices.
+
+    :param low_mb: below 4 GiB.  :param high_mb: above.
+    """
+
+    low_mb: int
+    high_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """All of a machine, defined in few requests.
 
@@ -110,6 +144,10 @@ class MachineSpec:
     :param boot_order: the drives and NICs in the order in which to boot from them, by their position in ``drives``
         (``("drive", 0)``) and ``nics`` (``("nic", 0)``).
     :param secure_boot: None where it is off; generation 2 only.
+    :param tpm: a virtual TPM whose keys are the host's own; generation 2 only.
+    :param pci_devices: addresses (``0000:41:00.0``) of dismounted devices of the host that the machine gets.
+    :param gpu_partitions: how many shares of the host's graphics cards it gets.
+    :param mmio: None: the host's default.
     """
 
     name: str
@@ -125,6 +163,10 @@ class MachineSpec:
     secure_boot: SecureBootTemplate | None = None
     asset_tag: str = ""
     shutdown_on_host_stop: bool = False
+    tpm: bool = False
+    pci_devices: tuple[str, ...] = ()
+    gpu_partitions: int = 0
+    mmio: MmioSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +182,14 @@ class MachineSummary:
     state: MachineState
     healthy: bool = True
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """:param checkpoint_id: the GUID in the InstanceID of its settings, as the host writes it."""
+
+    checkpoint_id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

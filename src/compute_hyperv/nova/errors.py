@@ -27,6 +27,10 @@ class InstanceRefused(exception.InstanceUnacceptable, exception.InvalidInput):
     """
 
 
+class BlockDeviceRefused(InstanceRefused, exception.InvalidBDMFormat, exception.InvalidDiskInfo):
+    """A disk that no Hyper-V host can give as it is asked for; the retired driver's errors for that are bases."""
+
+
 class HostUnusable(exception.NovaException):
     msg_fmt = "The Hyper-V host %(server)s cannot be used: %(reason)s"
 

@@ -31,6 +31,22 @@ def root_disk(folder: str, disk_format: str) -> str:
     return paths.join(folder, f"root.{disk_format}")
 
 
+def ephemeral_disk(folder: str, number: int) -> str:
+    """:param number: counts from 0."""
+    return paths.join(folder, f"eph{number}.vhdx")
+
+
+def swap_disk(folder: str) -> str:
+    return paths.join(folder, "swap.vhdx")
+
+
+def formatted_disk(instances_path: str, label: str | None, size: int, file_system: str) -> str:
+    """Where the image cache keeps an empty disk with a file system: ``ephemeral0_10_ext4.vhdx`` of 10 GiB,
+    ``swap_512.vhdx`` of 512 MiB. ``images.ageing`` knows them by these names."""
+    name = f"{label}_{size}_{file_system}" if label else f"{file_system}_{size}"
+    return paths.join(image_cache_folder(instances_path), f"{name}.vhdx")
+
+
 def config_drive(folder: str, *, cdrom: bool) -> str:
     return paths.join(folder, "configdrive.iso" if cdrom else "configdrive.vhd")
 
