@@ -10,9 +10,11 @@ from compute_hyperv.host.disks import Disks
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.inventory import Inventory
 from compute_hyperv.host.machines import Machines
+from compute_hyperv.host.pci_devices import PciDevices
 from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
+from compute_hyperv.host.snapshots import Snapshots
 from compute_hyperv.host.switches import Switches
 from compute_hyperv.host.windows.features import Features
 from compute_hyperv.host.windows.power import WindowsPower
@@ -36,7 +38,9 @@ class HyperVHost:
         self.inventory = Inventory(self.cim, self.files)
         self.disks = Disks(self.cim)
         self.switches = Switches(self.cim)
-        self.machines = Machines(self.cim, self.switches, self.inventory.host_info)
+        self.pci_devices = PciDevices(self.cim)
+        self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
+        self.snapshots = Snapshots(self.cim, self.inventory.host_info)
         self.registry = Registry(self.cim)
         self.windows_services = WindowsServices(self.cim)
         self.features = Features(self.cim)

@@ -85,6 +85,16 @@ class MachineSettings:
         ]
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files in all drives."""
+        return tuple(
+            resource
+            for medium in self._of_class(definition.STORAGE)
+            for resource in medium.texts("HostResource")
+            if resource
+        )
+
+    @property
     def adapters(self) -> list[CimInstance]:
         return self._of_class(definition.ADAPTER) + self._of_class(_LEGACY_ADAPTER)
 
