@@ -30,6 +30,7 @@ from compute_hyperv.host.errors import (
 from compute_hyperv.host.local_data import local_data
 from compute_hyperv.host.model import FileEntry, VolumeSpace
 from compute_hyperv.host.paths import SmbPath
+from compute_hyperv.host.remote_file import RemoteFile
 from compute_hyperv.host.smb import handles
 from compute_hyperv.host.smb.connection import SmbConnection
 from compute_hyperv.host.smb.handles import Handle
@@ -132,6 +133,10 @@ class Files:
                 return b"".join(parts)
 
         return self._run("Reading", path, reading)
+
+    def reading(self, path: str) -> RemoteFile:
+        """A file to be read bit by bit, for large ones; use it in a ``with``."""
+        return RemoteFile(self._pool, path, self._on_smb(path))
 
     def write(self, path: str, data: bytes) -> None:
         """Make a file with this content, or replace the content of the one that is there."""
