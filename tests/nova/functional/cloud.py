@@ -146,6 +146,9 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
     def setUp(self) -> None:
         # The wheel of Nova puts the file there, and not where Nova's tests expect it.
         self.flags(api_paste_config=str(Path(sys.prefix) / "etc/nova/api-paste.ini"), group="wsgi")
+        # Nova's tests don't wait for a compute's last steps. The last one closes the thread pools of the process for
+        # good, which only Nova's fixture prevents: one that came after it would let all later tests fail.
+        self.flags(manager_shutdown_timeout=int(PATIENCE_S))
         self._find_databases_without_locks()
         super().setUp()
         # Nova's tests may not ask what machine they run on; loading libsmbclient does.
