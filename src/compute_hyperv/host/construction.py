@@ -19,6 +19,7 @@ from compute_hyperv.host.adapters import Adapters, connections_of, new_adapter
 from compute_hyperv.host.components import Components
 from compute_hyperv.host.machine_settings import MachineSettings, changes, path_of, same_id
 from compute_hyperv.host.model import Bus, Drive, MachineSpec, Nic
+from compute_hyperv.host.security import Security
 from compute_hyperv.host.services import MANAGEMENT, setting_path, system_settings_reference
 from compute_hyperv.host.switches import switch_path
 from compute_hyperv.host.versions import Version
@@ -31,6 +32,7 @@ class Construction:
         self._session = session
         self._components = components
         self._adapters = adapters
+        self._security = Security(session)
 
     def define(self, spec: MachineSpec, version: Version, *, with_resources: bool) -> str | None:
         """Make the machine; its id, or None where the host does not say.
@@ -56,15 +58,28 @@ class Construction:
         reference = result.reference("ResultingSystem")
         return reference.key("Name").upper() if reference else None
 
-    def equip(self, machine_id: str, spec: MachineSpec, version: Version, switch_ids: Mapping[str, str]) -> None:
+    def equip(
+        self,
+        machine_id: str,
+        spec: MachineSpec,
+        version: Version,
+        switch_ids: Mapping[str, str],
+        pci_devices: Sequence[CimInstance],
+    ) -> None:
         """Give a machine that was just defined all that its spec asks for.
 
         :param switch_ids: id of each switch that the spec names.
+        :param pci_devices: settings of the devices that the spec names.
         """
         settings = self._complete(machine_id, spec, version)
         drive_ids, adapter_ids = self._add_devices(machine_id, spec, settings)
         self._fill_devices(machine_id, spec, drive_ids, adapter_ids, switch_ids)
         self._adapters.set_vlans(machine_id, connections_of(adapter_ids, spec.nics))
+        host_devices = [*pci_devices, *(definition.gpu_partition_settings() for _ in range(spec.gpu_partitions))]
+        if host_devices:
+            self._components.add(machine_id, host_devices, f"Giving devices of the host to machine {spec.name}")
+        if spec.tpm:
+            self._security.add_tpm(machine_id)
         if spec.generation == 2:
             self._settle_firmware(machine_id, spec, definition.firmware_settings(spec, drive_ids, adapter_ids))
 

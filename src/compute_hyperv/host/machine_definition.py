@@ -218,16 +218,12 @@ def medium_settings(drive: Drive, drive_path: str) -> CimInstance:
     return CimInstance(STORAGE, values)
 
 
-def pci_device_settings(device_path: str) -> CimInstance:
-    """:param device_path: WMI path of the host's Msvm_PciExpress."""
-    return CimInstance(
-        PCI_EXPRESS,
-        {
-            "ResourceType": 32769,
-            "ResourceSubType": "Microsoft:Hyper-V:Virtual Pci Express Port",
-            "HostResource": [device_path],
-        },
-    )
+def pci_device_settings(template: CimInstance, device_path: str) -> CimInstance:
+    """:param template: the host's own default: no source says what its type is called (facts: hyperv-ops 0).
+    :param device_path: WMI path of the host's Msvm_PciExpress.
+    """
+    types = {name: template.get(name) for name in ("ResourceType", "ResourceSubType")}
+    return CimInstance(PCI_EXPRESS, {**types, "HostResource": [device_path]})
 
 
 def gpu_partition_settings() -> CimInstance:

@@ -22,6 +22,7 @@ from compute_hyperv.host.construction import Construction
 from compute_hyperv.host.errors import MachineExists
 from compute_hyperv.host.machine_settings import MachineSettings, parent_id, reference_of, same_id
 from compute_hyperv.host.model import Bus, Drive, HostInfo, MachineSpec, MachineState, MachineSummary, Nic, SerialPort
+from compute_hyperv.host.pci_devices import PciDevices
 from compute_hyperv.host.power import MACHINE_ID, STATE_PROPERTIES, Power
 from compute_hyperv.host.services import (
     MACHINE,
@@ -51,10 +52,13 @@ LOOK_AGAIN_AFTER_S: tuple[float, ...] = (0.0, 1.0, 3.0)
 class Machines:
     """:param host_info: reads what the host is; called when a machine is made, so it should remember."""
 
-    def __init__(self, session: CimSession, switches: Switches, host_info: Callable[[], HostInfo]) -> None:
+    def __init__(
+        self, session: CimSession, switches: Switches, pci_devices: PciDevices, host_info: Callable[[], HostInfo]
+    ) -> None:
         self._session = session
         self._switches = switches
         self._host_info = host_info
+        self._pci_devices = pci_devices
         self._power = Power(session)
         self._components = Components(session)
         self._adapters = Adapters(session, self._components, switches, self._check_plugging)
@@ -115,6 +119,7 @@ class Machines:
         info = self._host_info()
         definition.check(spec, info.version, info.name)
         switch_ids = {nic.switch_name: self._switches.id_of(nic.switch_name) for nic in spec.nics if nic.switch_name}
+        pci_devices = self._pci_devices.settings_for(spec.pci_devices)
         if not known_absent and (rows := self._named(spec.name)):
             machine_id = rows[0].text("VirtualSystemIdentifier").upper()
             raise MachineExists(
@@ -125,7 +130,7 @@ class Machines:
         machine_id = ""
         try:
             machine_id = self._define(spec, info.version) or self._defined(spec)
-            self._construction.equip(machine_id, spec, info.version, switch_ids)
+            self._construction.equip(machine_id, spec, info.version, switch_ids, pci_devices)
         except BaseException as exc:  # whatever it was: a machine without all of its parts must not stay
             self._switches.forget()  # a switch that was made anew is one way to fail here
             self._undo(spec, machine_id, answer_lost=isinstance(exc, Unreachable | TimedOut))

@@ -125,6 +125,21 @@ class SerialPort:
 
 
 @dataclass(frozen=True, slots=True)
+class PciDevice:
+    """A device of the host that is dismounted, so that a machine can have it.
+
+    :param address: ``0000:41:00.0``.  :param vendor_id: 4 hexadecimal digits in lower case; ``product_id`` likewise.
+    :param location_path: where it is plugged in; does not change.
+    """
+
+    address: str
+    vendor_id: str
+    product_id: str
+    name: str
+    location_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class MmioSpace:
     """Room in a guest's address space for the registers and memory of devices.
 
