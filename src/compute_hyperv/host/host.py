@@ -7,6 +7,7 @@ from types import TracebackType
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.host.disks import Disks
+from compute_hyperv.host.drives import Drives
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.inventory import Inventory
 from compute_hyperv.host.machines import Machines
@@ -40,6 +41,7 @@ class HyperVHost:
         self.switches = Switches(self.cim)
         self.pci_devices = PciDevices(self.cim)
         self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
+        self.drives = Drives(self.cim)
         self.snapshots = Snapshots(self.cim, self.inventory.host_info)
         self.registry = Registry(self.cim)
         self.windows_services = WindowsServices(self.cim)

@@ -51,8 +51,8 @@ _PERCENT = 1000  # Limit and Reservation of processors are in thousandths of a p
 
 # BootOrder of generation 1 (Msvm_VirtualSystemSettingData page); IDE disks before the network, as the old driver had
 # it.
-_BOOT_FLOPPY, _BOOT_DVD, _BOOT_DISK, _BOOT_NETWORK = 0, 1, 2, 3
-_BOOT_DEFAULT = (_BOOT_DISK, _BOOT_DVD, _BOOT_NETWORK, _BOOT_FLOPPY)
+_BOOT_FLOPPY, BOOT_DVD, BOOT_DISK, _BOOT_NETWORK = 0, 1, 2, 3
+_BOOT_DEFAULT = (BOOT_DISK, BOOT_DVD, _BOOT_NETWORK, _BOOT_FLOPPY)
 
 MachineResources = list[CimInstance]
 BootDevice = tuple[Literal["drive", "nic"], int]  # as in MachineSpec.boot_order
@@ -300,7 +300,7 @@ def boot_codes(spec: MachineSpec) -> tuple[int, ...]:
         elif spec.drives[position].bus is not Bus.IDE:
             continue
         else:
-            code = _BOOT_DVD if spec.drives[position].kind is DriveKind.DVD else _BOOT_DISK
+            code = BOOT_DVD if spec.drives[position].kind is DriveKind.DVD else BOOT_DISK
         if code not in wanted:
             wanted.append(code)
     return (*wanted, *(code for code in _BOOT_DEFAULT if code not in wanted))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from compute_hyperv.cim.errors import InvalidRequest, NotFound
 from compute_hyperv.cim.paths import parse_path
@@ -83,6 +84,38 @@ class MachineSettings:
             for medium in self._of_class(definition.STORAGE)
             if any(paths.same(resource, path) for resource in medium.texts("HostResource"))
         ]
+
+    @property
+    def generation(self) -> Literal[1, 2]:
+        """Only generation 1 has IDE controllers, and always has them (facts: real-instances 2.1)."""
+        return 1 if self.controllers(Bus.IDE) else 2
+
+    @property
+    def drives(self) -> tuple[Drive, ...]:
+        """Drives that hold a file, with where they are."""
+        found = []
+        for bus in Bus:
+            for number, controller in enumerate(self.controllers(bus)):
+                for kind, (_, subtype) in definition.DRIVE_OF.items():
+                    for drive in self._of_subtype(subtype):
+                        if same_id(parent_id(drive), controller.text("InstanceID")):
+                            slot = int(drive.text("AddressOnParent"))
+                            found += [Drive(path, bus, number, slot, kind) for path in self._files_in(drive)]
+        return tuple(found)
+
+    def drive_of(self, path: str) -> CimInstance | None:
+        """The drive that holds a file."""
+        holders = {parent_id(medium).lower() for medium in self.media_of(path)}
+        for _, subtype in definition.DRIVE_OF.values():
+            for drive in self._of_subtype(subtype):
+                if drive.text("InstanceID").lower() in holders:
+                    return drive
+        return None
+
+    def _files_in(self, drive: CimInstance) -> list[str]:
+        media = self._of_class(definition.STORAGE)
+        inside = [medium for medium in media if same_id(parent_id(medium), drive.text("InstanceID"))]
+        return [resource for medium in inside for resource in medium.texts("HostResource") if resource]
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -200,6 +200,14 @@ class MachineSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class DriveLayout:
+    """A machine's drives that hold a file."""
+
+    generation: Literal[1, 2]
+    drives: tuple[Drive, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """:param checkpoint_id: the GUID in the InstanceID of its settings, as the host writes it."""
 
