@@ -8,11 +8,12 @@ import pytest
 
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.host.host import HyperVHost
-from compute_hyperv.host.model import Memory, Processor, Switch
+from compute_hyperv.host.model import DiskTraffic, Memory, Processor, Switch
+from compute_hyperv.host.services import machine_reference, service
 from compute_hyperv.host.switches import Switches
 from hyperv_simulator.host import SimulatedHost
 from tests.host.conftest import FileServer, client_of
-from tests.host.specs import generation_2
+from tests.host.specs import ROOT, generation_2
 from tests.simulated import Simulate
 
 
@@ -61,7 +62,8 @@ def test_no_processor_is_reached_through_the_associators_of_a_node(simulate: Sim
 
 def test_only_machines_that_run_use_something(host: HyperVHost) -> None:
     bare = {"drives": (), "nics": (), "boot_order": (), "serial_ports": ()}
-    free_before = host.inventory.usage().free_memory_mb
+    usage_before = host.inventory.usage()
+    free_before, consumable_before = usage_before.free_memory_mb, usage_before.consumable_memory_mb
     for number in range(3):
         machine_id = host.machines.create(
             generation_2(name=f"m{number}", memory=Memory(1024, 1024, 1024), processor=Processor(2), **bare)
@@ -72,9 +74,43 @@ def test_only_machines_that_run_use_something(host: HyperVHost) -> None:
             host.machines.save(machine_id)
     before = host.cim.requests
     usage = host.inventory.usage()
-    assert host.cim.requests - before == 4
-    assert (usage.machines, usage.processors_assigned, usage.memory_assigned_mb) == (3, 2, 1024)
+    assert host.cim.requests - before == 3
+    assert (len(usage.machines), usage.processors_assigned, usage.memory_assigned_mb) == (3, 2, 1024)
     assert usage.free_memory_mb == free_before - 1024
+    assert usage.consumable_memory_mb == consumable_before - 1024
+
+
+def test_a_machine_is_told_by_its_notes(host: HyperVHost) -> None:
+    bare = {"drives": (), "nics": (), "boot_order": (), "serial_ports": ()}
+    host.machines.create(generation_2(name="m", notes=("first", "second"), **bare))
+    (machine,) = host.inventory.usage().machines
+    assert machine.notes == ("first", "second")
+
+
+def test_a_running_machine_tells_how_it_does(host: HyperVHost) -> None:
+    bare = {"drives": (), "nics": (), "boot_order": (), "serial_ports": ()}
+    machine_id = host.machines.create(generation_2(memory=Memory(1024, 1024, 1024), processor=Processor(2), **bare))
+    host.machines.start(machine_id)
+    before = host.cim.requests
+    vitals = host.vitals.of(machine_id)
+    assert host.cim.requests - before == 2
+    assert (len(vitals.processor_loads), vitals.memory_mb) == (2, 1024)
+    assert vitals.uptime_s is not None
+
+
+def test_a_disk_tells_its_traffic_while_its_metrics_are_on(host: HyperVHost) -> None:
+    machine_id = host.machines.create(generation_2())
+    paths = set(host.vitals.disk_traffic(machine_id))
+    assert set(host.vitals.disk_traffic(machine_id).values()) == {None}
+    host.machines.start(machine_id)
+    host.cim.invoke(
+        service("Msvm_MetricService"),
+        "ControlMetrics",
+        {"Subject": machine_reference(machine_id), "MetricCollectionEnabled": 2},
+    )
+    traffic = host.vitals.disk_traffic(machine_id)
+    assert set(traffic) == paths == {ROOT}
+    assert traffic[ROOT] == DiskTraffic(read_bytes=0, written_bytes=0, operations=0)
 
 
 def test_a_host_that_was_started_anew_is_read_anew(host: HyperVHost, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
 from compute_hyperv.host.snapshots import Snapshots
 from compute_hyperv.host.switches import Switches
+from compute_hyperv.host.vitals import Vitals
 from compute_hyperv.host.windows.features import Features
 from compute_hyperv.host.windows.power import WindowsPower
 from compute_hyperv.host.windows.registry import Registry
@@ -42,6 +43,7 @@ class HyperVHost:
         self.pci_devices = PciDevices(self.cim)
         self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
         self.drives = Drives(self.cim)
+        self.vitals = Vitals(self.cim)
         self.snapshots = Snapshots(self.cim, self.inventory.host_info)
         self.registry = Registry(self.cim)
         self.windows_services = WindowsServices(self.cim)

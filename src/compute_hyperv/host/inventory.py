@@ -13,20 +13,17 @@ from compute_hyperv.cim.errors import NotFound, ProtocolError
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference
 from compute_hyperv.cim.wql import Query, references_of, select
-from compute_hyperv.host import machine_definition as definition
-from compute_hyperv.host import paths
+from compute_hyperv.host import paths, vitals
 from compute_hyperv.host.errors import FileMissing
 from compute_hyperv.host.files import Files
-from compute_hyperv.host.model import HostInfo, HostUsage, MachineState, NumaNode, VolumeSpace
-from compute_hyperv.host.power import STATE_PROPERTIES, state_of
-from compute_hyperv.host.services import CIMV2, MACHINE
+from compute_hyperv.host.model import HostInfo, HostUsage, NumaNode, VolumeSpace
+from compute_hyperv.host.services import CIMV2
 
 _OPERATING_SYSTEM = ["CSName", "Caption", "Version", "LastBootUpTime", "TotalVisibleMemorySize", "FreePhysicalMemory"]
 _COMPUTER = ["DNSHostName", "Domain", "PartOfDomain"]
 _PROCESSOR = ["Name", "Manufacturer", "NumberOfCores", "NumberOfLogicalProcessors"]
 
-# A machine in one of these holds neither processors nor memory.
-_AT_REST = frozenset({MachineState.OFF, MachineState.SAVED, MachineState.FAST_SAVED})
+_CONSUMABLE = "CurrentlyConsumableMemoryBlocks"
 
 _DRIFT = dt.timedelta(seconds=5)
 
@@ -52,22 +49,20 @@ class Inventory:
         return booted_at
 
     def usage(self) -> HostUsage:
-        """What is in use now, by all machines, whoever made them: four requests."""
+        """What is in use now, by all machines, whoever made them: three requests."""
         system = self._operating_system()
         self._notice_restart(_moment(system, "LastBootUpTime"))
-        states = {
-            row.text("Name").upper(): state_of(row) for row in self._session.query(select(MACHINE, STATE_PROPERTIES))
-        }
-        # The host itself is among the rows and has no settings.
-        awake = {machine for machine, state in states.items() if state not in _AT_REST}
-        processors = self._quantities(definition.PROCESSOR)
-        memory_mb = self._quantities(definition.MEMORY)
         return HostUsage(
             free_memory_mb=system.integer("FreePhysicalMemory") // 1024,
-            machines=len(states.keys() & processors.keys()),
-            processors_assigned=sum(processors[machine] for machine in awake & processors.keys()),
-            memory_assigned_mb=sum(memory_mb[machine] for machine in awake & memory_mb.keys()),
+            consumable_memory_mb=self._consumable_memory_mb(),
+            machines=vitals.uses(self._session),
         )
+
+    def _consumable_memory_mb(self) -> int | None:
+        nodes = self._session.query(select("Msvm_NumaNode", [_CONSUMABLE]))
+        free = [node.get(_CONSUMABLE) for node in nodes]
+        known = [blocks for blocks in free if isinstance(blocks, int)]  # of 1 MiB
+        return sum(known) if known else None
 
     def volume_space(self, path: str) -> VolumeSpace:
         """Size and free space of the volume that holds a path, whether that exists yet or not: a local volume, a
@@ -124,7 +119,7 @@ class Inventory:
             number=int(keys["NodeID"].rpartition("\\")[2]),
             processors=tuple(processors),
             memory_mb=memory_mb,
-            free_memory_mb=node.integer("CurrentlyConsumableMemoryBlocks", 0),  # blocks of 1 MiB
+            free_memory_mb=node.integer(_CONSUMABLE, 0),  # blocks of 1 MiB
         )
 
     def _size_mb(self, memory: CimReference) -> int:
@@ -133,16 +128,6 @@ class Inventory:
         except NotFound:
             return 0
         return found.integer("NumberOfBlocks", 0) * found.integer("BlockSize", 0) // 1024**2
-
-    def _quantities(self, class_name: str) -> dict[str, int]:
-        """VirtualQuantity by the id before the first backslash: a machine's, or a checkpoint's or template's."""
-        rows = self._session.query(select(class_name, ["InstanceID", "VirtualQuantity"]))
-        return {
-            row.text("InstanceID").removeprefix("Microsoft:").partition("\\")[0].upper(): row.integer(
-                "VirtualQuantity", 0
-            )
-            for row in rows
-        }
 
     def _operating_system(self) -> CimInstance:
         return self._one(select("Win32_OperatingSystem", _OPERATING_SYSTEM))

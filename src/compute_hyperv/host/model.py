@@ -255,13 +255,60 @@ class HostInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineUse:
+    """What a machine takes of its host now: nothing while it is off or saved."""
+
+    machine_id: str
+    notes: tuple[str, ...]
+    processors: int
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineVitals:
+    """How a running machine does.
+
+    :param processor_loads: percent, by virtual processor.
+    :param memory_mb: what it holds now.
+    :param uptime_s: since it was started; None where the host does not say.
+    """
+
+    processor_loads: tuple[int, ...]
+    memory_mb: int
+    uptime_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskTraffic:
+    """What went through a virtual disk since its metrics were turned on. Hyper-V counts in MB.
+
+    :param operations: in units of 8 KiB, read and written together; None before Windows Server 2016.
+    """
+
+    read_bytes: int
+    written_bytes: int
+    operations: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class HostUsage:
-    """What of the host is in use; read at every resource report."""
+    """What of the host is in use; read at every resource report.
+
+    :param free_memory_mb: as Windows sees it.
+    :param consumable_memory_mb: what Hyper-V would still give to machines; None where it does not say.
+    """
 
     free_memory_mb: int
-    machines: int
-    processors_assigned: int
-    memory_assigned_mb: int
+    consumable_memory_mb: int | None
+    machines: tuple[MachineUse, ...]
+
+    @property
+    def processors_assigned(self) -> int:
+        return sum(machine.processors for machine in self.machines)
+
+    @property
+    def memory_assigned_mb(self) -> int:
+        return sum(machine.memory_mb for machine in self.machines)
 
 
 @dataclass(frozen=True, slots=True)
