@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
-import nova.conf
 from nova import exception
+from nova.compute import vm_states
 from nova.network import model as network_model
 from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
@@ -24,11 +24,13 @@ from oslo_utils import excutils
 
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host.model import DriveKind, MachineSpec
-from compute_hyperv.nova import config_drive, names, spec, vifs
+from compute_hyperv.nova import config_drive, device_metadata, names, spec, vifs
+from compute_hyperv.nova.block_devices import Layout
 from compute_hyperv.nova.console import ConsoleLogs
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.images.cache import CachedImage, ImageCache
 from compute_hyperv.nova.leftovers import Leftover, Leftovers
+from compute_hyperv.nova.local_disks import LocalDisks
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.settings import BuildSettings
 from compute_hyperv.nova.vifs import Vifs
@@ -36,10 +38,7 @@ from compute_hyperv.nova.vifs import Vifs
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
 
-CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
-
-_GIB = 1024**3
 
 
 class Builder:
@@ -50,6 +49,7 @@ class Builder:
         settings: BuildSettings,
         *,
         images: ImageCache,
+        disks: LocalDisks,
         power: Power,
         ports: Vifs,
         console: ConsoleLogs,
@@ -59,6 +59,7 @@ class Builder:
         self._host = host
         self._settings = settings
         self._images = images
+        self._disks = disks
         self._power = power
         self._ports = ports
         self._console = console
@@ -81,25 +82,36 @@ class Builder:
 
         :raises nova.exception.NovaException: it failed, and nothing is left on the host; or what is left is remembered.
         """
-        plan = functools.partial(
-            spec.machine_spec,
-            instance,
-            image_meta,
-            block_device_info=block_device_info,
-            settings=self._settings,
-            host_version=self._host.inventory.host_info().version,
-            config_drive=configdrive.required_by(instance),
-        )
+        request = {
+            "block_device_info": block_device_info,
+            "settings": self._settings,
+            "host_version": self._host.inventory.host_info().version,
+            "config_drive": configdrive.required_by(instance),
+        }
+        disks = spec.disk_layout(instance, image_meta, **request)
+        plan = functools.partial(spec.machine_spec, instance, image_meta, **request)
         # Without the ports first: Nova is still making them, and waits for that when they are looked at. Meanwhile all
         # else is checked and the image fetched.
         plan(network_info=())
         with _lock(instance.uuid):
             self._make_room(instance)
-            image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
-            machine = spec.with_root_format(plan(network_info=network_info), instance, image.format)
+            # The image of a shelved server is used once and deleted by Nova then: it never goes through the cache (old
+            # driver: 5.2).
+            shelved = instance.vm_state == vm_states.SHELVED_OFFLOADED
+            image = None
+            if not shelved:
+                image = self._images.fetch(context, image_meta, instance=instance, trusted_certs=instance.trusted_certs)
+            machine = spec.with_root_format(
+                plan(network_info=network_info), instance, image.format if image else "vhdx"
+            )
             found_files = self._host.files.exists(machine.folder)
+            device_metadata.describe(context, instance, disks.device_names)
             try:
-                self._make_files(instance, machine, image, injected_files, admin_password, network_info)
+                if image is None:
+                    root = machine.drives[0].path
+                    self._host.files.make_folder(machine.folder)
+                    image = self._images.place(context, image_meta, root, instance=instance)
+                self._make_files(instance, machine, disks, image, injected_files, admin_password, network_info)
                 with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
                     machine_id = self._host.machines.create(machine, known_absent=True)
                 if power_on:
@@ -122,32 +134,20 @@ class Builder:
         self,
         instance: Instance,
         machine: MachineSpec,
+        disks: Layout,
         image: CachedImage,
         injected_files: Sequence[tuple[str, bytes]],
         admin_password: str | None,
         network_info: Sequence[network_model.VIF],
     ) -> None:
         self._host.files.make_folder(machine.folder)
-        self._make_root_disk(instance, machine.drives[0].path, image)
-        for drive in machine.drives[1:]:  # only the config drive can be there
-            kind: Literal["iso", "vhd"] = "iso" if drive.kind is DriveKind.DVD else "vhd"
+        self._disks.make_root(instance, machine.drives[0].path, image)
+        for disk in disks.blank_disks:
+            self._disks.make_blank(instance, disk)
+        if disks.config_drive:
+            kind: Literal["iso", "vhd"] = "iso" if disks.config_drive.kind is DriveKind.DVD else "vhd"
             content = config_drive.build(instance, injected_files, admin_password, network_info, kind)
-            self._host.files.write(drive.path, content)
-
-    def _make_root_disk(self, instance: Instance, path: str, image: CachedImage) -> None:
-        if self._host.files.exists(path):
-            LOG.info("Using the root disk that is there already: %s", path, instance=instance)
-            size_now = self._host.disks.info(path).virtual_size_bytes
-        elif CONF.use_cow_images and image.format == "vhdx":  # a differencing VHD cannot grow
-            self._host.disks.create_differencing(path, image.path)
-            size_now = image.virtual_size_bytes
-        else:
-            self._host.files.copy_on_host(image.path, path)
-            size_now = image.virtual_size_bytes
-        # The image cache has refused images that are larger than that. 0 GB means as large as the image.
-        size_wanted = instance.flavor.root_gb * _GIB
-        if size_now < size_wanted:
-            self._host.disks.resize(path, size_wanted)
+            self._host.files.write(disks.config_drive.path, content)
 
     def _undo(self, instance: Instance, *, keep_files: bool) -> None:
         try:

@@ -68,6 +68,18 @@ class CachedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ready:
+    """A file here that can go to the host.
+
+    :param size_bytes: what the host must find in it; None for what it cannot look into.
+    """
+
+    file: Path
+    format: Format
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What the host said about a file, and which file that was."""
 
@@ -104,6 +116,23 @@ class ImageCache:
         """
         image, _made = self._fetch(context, image_meta, _root_bytes(instance), trusted_certs)
         return image
+
+    @in_novas_words
+    def place(self, context: Any, image_meta: ImageMeta, path: str, *, instance: Instance) -> CachedImage:
+        """The image as a VHDX of its own at ``path``, replacing what is there, and not in the cache: for one that is
+        used once, as that of a shelved server.
+
+        :raises nova.exception.ImageUnacceptable: as ``fetch``; or it is no disk.
+        :raises nova.exception.FlavorDiskSmallerThanImage:
+        """
+        image_id = _checked_id(image_meta)
+        disk_format = inspection.check_claim(image_id, image_meta.disk_format if "disk_format" in image_meta else None)
+        limit_bytes = _root_bytes(instance)
+        with self._downloaded(context, image_id, disk_format, limit_bytes, instance.trusted_certs) as ready:
+            if ready.size_bytes is None:
+                raise unacceptable(image_id, f"is an {ready.format}, not a disk", "take the image of a disk")
+            self._host.files.upload(ready.file, path)
+            return self._check(image_id, path, ready.size_bytes)
 
     @in_novas_words
     def prepare(self, context: Any, image_id: str) -> bool:
@@ -186,6 +215,19 @@ class ImageCache:
         limit_bytes: int | None,
         trusted_certs: TrustedCerts | None,
     ) -> CachedImage:
+        with self._downloaded(context, image_id, disk_format, limit_bytes, trusted_certs) as ready:
+            return self._put(image_id, ready)
+
+    @contextlib.contextmanager
+    def _downloaded(
+        self,
+        context: Any,
+        image_id: str,
+        disk_format: str,
+        limit_bytes: int | None,
+        trusted_certs: TrustedCerts | None,
+    ) -> Iterator[_Ready]:
+        """The image here, inspected and converted, for as long as the block lasts."""
         self._clean_work_folder()
         with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=self._work) as folder:
             downloaded, disk = Path(folder) / "download", Path(folder) / "disk.vhdx"
@@ -195,30 +237,36 @@ class ImageCache:
             inspected = inspection.inspect(downloaded, image_id=image_id, disk_format=disk_format)
             _check_fits(inspected.virtual_size_bytes, limit_bytes)
             if inspected.format == "iso":
-                return self._put(image_id, downloaded, "iso", None)
+                yield _Ready(downloaded, "iso", None)
+                return
             size = conversion.to_dynamic_vhdx(inspected, disk, image_id=image_id)
             downloaded.unlink()
-            return self._put(image_id, disk, "vhdx", size)
+            yield _Ready(disk, "vhdx", size)
 
-    def _put(self, image_id: str, file: Path, form: Format, size_bytes: int | None) -> CachedImage:
-        """:param size_bytes: what the host must find in it; None for what it cannot look into."""
+    def _put(self, image_id: str, ready: _Ready) -> CachedImage:
+        path = paths.join(self._base, f"{image_id}.{ready.format}")
+        size = ready.size_bytes
 
         def check(partial: str) -> None:
-            if size_bytes is None:
-                return
-            made = _stand_alone(image_id, partial, self._host.disks.info(partial))
-            if made.virtual_size_bytes != size_bytes:
-                raise unacceptable(
-                    image_id,
-                    f"has {size_bytes} bytes, but the host finds {made.virtual_size_bytes} in its VHDX",
-                    "report this with the versions of qemu-img and Windows",
-                )
+            if size is not None:
+                self._check(image_id, partial, size)
 
-        placing.put_whole(self._host.files, file, paths.join(self._base, f"{image_id}.{form}"), check=check)
-        found = self._find(image_id, (form,))
+        placing.put_whole(self._host.files, ready.file, path, check=check)
+        found = self._find(image_id, (ready.format,))
         if found is None:
             raise exception.ImageNotFound(image_id=image_id)
         return found
+
+    def _check(self, image_id: str, path: str, size_bytes: int) -> CachedImage:
+        """Sees that the host finds in the uploaded file what is in it."""
+        made = _stand_alone(image_id, path, self._host.disks.info(path))
+        if made.virtual_size_bytes != size_bytes:
+            raise unacceptable(
+                image_id,
+                f"has {size_bytes} bytes, but the host finds {made.virtual_size_bytes} in its VHDX",
+                "report this with the versions of qemu-img and Windows",
+            )
+        return made
 
     def _clean_work_folder(self) -> None:
         """Removes what a killed process has left; the folder is this service's alone, so it is done once."""
