@@ -356,7 +356,7 @@ def test_each_failure_is_of_the_class_that_callers_decide_by(files: Files, folde
         (BadPath, lambda: files.write(folder + r"\what?", b"")),
         (BadPath, lambda: files.read("relative")),
         (ShareMissing, lambda: files.exists(r"Q:\x")),
-        (FolderNotEmpty, lambda: files._delete_folder(folder + r"\sub")),
+        (FolderNotEmpty, lambda: files.delete_folder(folder + r"\sub")),
     ]
     for expected, action in cases:
         with pytest.raises(expected) as refused:

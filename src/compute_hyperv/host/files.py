@@ -231,10 +231,10 @@ class Files:
             if entry.is_folder and not entry.is_link:
                 self.delete_tree(inner)
             elif entry.is_folder:
-                self._delete_folder(inner)
+                self.delete_folder(inner)
             else:
                 self.delete(inner, missing_ok=True)
-        self._delete_folder(folder)
+        self.delete_folder(folder)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it; one that is there already is fine."""
@@ -306,7 +306,9 @@ class Files:
                         handle.delete()
                 raise
 
-    def _delete_folder(self, folder: str) -> None:
+    def delete_folder(self, folder: str) -> None:
+        """Remove an empty folder; one that is gone is fine. Raises FolderNotEmpty."""
+
         def deleting(connection: SmbConnection, where: SmbPath, _again: bool) -> None:
             # Delete-on-close would leave a folder that is not empty, without a word.
             with Handle(connection, where, handles.DELETE, options=handles.FOLDER | handles.ITSELF) as handle:
