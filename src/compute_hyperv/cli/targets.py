@@ -68,7 +68,7 @@ def subjects(arguments: argparse.Namespace) -> Iterator[tuple[Subject, ...]]:
                 host = hosts.enter_context(connect(dataclasses.replace(settings, server=name)))
             except ValueError as error:
                 raise ConfigurationError(str(error)) from None
-            found.append(Subject(Readings(name, host), wanted))
+            found.append(Subject(Readings(name, host, settings.username or ""), wanted))
         yield tuple(found)
 
 

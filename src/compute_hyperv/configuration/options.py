@@ -281,6 +281,24 @@ instances that are created from then on. Default False, as the retired driver ha
     ),
 ]
 
+READINESS_OPTS = [
+    cfg.ListOpt(
+        "time_servers",
+        default=[],
+        help="""
+Time servers of the controllers, by name or address. ``compute-hyperv check`` and ``prepare`` see to it that Hyper-V
+hosts outside a domain follow the same. Empty: any time server will do.
+""",
+    ),
+    cfg.BoolOpt(
+        "numa_spanning",
+        help="""
+Whether machines may span NUMA nodes of the host. ``compute-hyperv check`` and ``prepare`` see to it. Not set: either
+is fine.
+""",
+    ),
+]
+
 COORDINATION_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "backend_url", default="file:///C:/OpenStack/Lock", help="tooz URL of the lock service of clustered hosts."
@@ -314,7 +332,7 @@ OS_WIN_OPTS = [
 ]
 
 GROUPS: Mapping[str, list[cfg.Opt]] = {
-    "hyperv": CONNECTION_OPTS + NOVA_OPTS + COMPUTE_HYPERV_OPTS,
+    "hyperv": CONNECTION_OPTS + NOVA_OPTS + COMPUTE_HYPERV_OPTS + READINESS_OPTS,
     "coordination": COORDINATION_OPTS,
     "os_win": OS_WIN_OPTS,
 }

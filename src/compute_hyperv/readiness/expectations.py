@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,31 @@ _NOVAS = [
     cfg.IntOpt("reserved_host_disk_mb", default=0),
     cfg.IntOpt("reserved_host_memory_mb", default=512),
 ]
+_NOVAS_PCI = [cfg.MultiStrOpt("device_spec", default=[], deprecated_name="passthrough_whitelist")]
+
+
+@dataclass(frozen=True, slots=True)
+class PciSpec:
+    """PCI devices that instances may have: an entry of ``[pci] device_spec``, as far as it names kinds of devices.
+
+    :param vendor: 4 hexadecimal digits; empty: any.
+    :param product: likewise.
+    """
+
+    vendor: str = ""
+    product: str = ""
+
+    def matches(self, vendor: str, product: str) -> bool:
+        return self.vendor.lower() in ("", vendor.lower()) and self.product.lower() in ("", product.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """A flavor that the cloud has."""
+
+    name: str
+    vcpus: int
+    memory_mb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +59,8 @@ class Expectations:
     :param clustered: whether the host is to be a node of a failover cluster.
     :param lock_backend: tooz URL of the lock service of a cluster's nodes; empty where none is needed.
     :param numa_spanning: whether machines may span NUMA nodes; None where either is right.
+    :param pci_devices: the devices that instances may have.
+    :param flavors: flavors whose instances the host is to run, as far as they are known.
     """
 
     instances_path: str = options.DEFAULT_INSTANCES_PATH
@@ -45,6 +73,8 @@ class Expectations:
     clustered: bool = False
     lock_backend: str = ""
     numa_spanning: bool | None = None
+    pci_devices: tuple[PciSpec, ...] = ()
+    flavors: tuple[Flavor, ...] = ()
 
 
 class ConfigurationError(ValueError):
@@ -61,6 +91,7 @@ def read_nova_conf(files: tuple[Path, ...]) -> cfg.ConfigOpts:
         raise ConfigurationError(f"There is no file {missing[0]}; name the nova.conf of the compute service.")
     conf = cfg.ConfigOpts()
     conf.register_opts(_NOVAS)
+    conf.register_opts(_NOVAS_PCI, group="pci")
     options.register(conf)
     try:
         conf(["--config-file=" + str(file) for file in files], project="nova", default_config_dirs=[])
@@ -87,5 +118,25 @@ def from_nova_conf(conf: cfg.ConfigOpts) -> tuple[HostSettings, Expectations]:
         switches=tuple(sorted(switch for switch in switches if switch)),
         reserved_disk_mb=conf.reserved_host_disk_mb,
         reserved_memory_mb=conf.reserved_host_memory_mb,
+        time_peers=tuple(conf.hyperv.time_servers),
         use_multipath_io=conf.hyperv.use_multipath_io,
+        numa_spanning=conf.hyperv.numa_spanning,
+        pci_devices=_pci_specs(conf.pci.device_spec),
     )
+
+
+def _pci_specs(texts: list[str]) -> tuple[PciSpec, ...]:
+    specs: list[PciSpec] = []
+    for text in texts:
+        try:
+            read = json.loads(text)
+        except ValueError:
+            raise ConfigurationError(
+                f"[pci] device_spec is {text!r}; write a JSON object, or a list of them."
+            ) from None
+        for entry in read if isinstance(read, list) else [read]:
+            if not isinstance(entry, dict):
+                raise ConfigurationError(f"[pci] device_spec is {text!r}; write a JSON object, or a list of them.")
+            vendor, product = (str(entry.get(key, "")).replace("*", "") for key in ("vendor_id", "product_id"))
+            specs.append(PciSpec(vendor, product))
+    return tuple(specs)

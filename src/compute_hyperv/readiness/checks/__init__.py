@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from compute_hyperv.readiness.checks import connection, hardware, versions
+from compute_hyperv.readiness.checks import (
+    connection,
+    devices,
+    hardware,
+    hyperv,
+    instances,
+    network,
+    numa,
+    time_service,
+    versions,
+)
 from compute_hyperv.readiness.model import Check
 
 CONNECTION = connection.answers
@@ -14,6 +24,12 @@ CHECKS: tuple[Check, ...] = (
     *connection.CHECKS,
     *versions.CHECKS,
     *hardware.CHECKS,
+    *hyperv.CHECKS,
+    *network.CHECKS,
+    *instances.CHECKS,
+    *time_service.CHECKS,
+    *numa.CHECKS,
+    *devices.CHECKS,
 )
 
 BY_NAME: dict[str, Check] = {check.name: check for check in (CONNECTION, *CHECKS)}

@@ -8,12 +8,12 @@ them all.
 from __future__ import annotations
 
 from compute_hyperv.readiness.context import Context
-from compute_hyperv.readiness.model import Check, Finding, Section, check, failed, passed
+from compute_hyperv.readiness.model import Check, Finding, Section, check, failed, passed, warned
 from compute_hyperv.readiness.sources import CIMV2, Instances
+from compute_hyperv.readiness.windows import COMPUTER, DISKS, OPERATING_SYSTEM
 
 HARDWARE = Section("hardware", "Hardware requirements")
 
-COMPUTER = Instances(CIMV2, "Win32_ComputerSystem", ("HypervisorPresent", "TotalPhysicalMemory"))
 PROCESSORS = Instances(
     CIMV2,
     "Win32_Processor",
@@ -27,6 +27,8 @@ PROCESSORS = Instances(
 )
 _PROVEN = "A hypervisor is running, so the processor has it."
 _MINIMUM_MEMORY_MB = 4096
+_MINIMUM_DISK_GB, _GOOD_DISK_GB = 16, 20
+_BITS = 64
 
 
 def _processor_feature(subject: str, title: str, flag: str, why: str, remedy: str) -> Check:
@@ -90,4 +92,62 @@ def memory(context: Context) -> Finding:
     return passed(f"{memory_mb} MiB")
 
 
-CHECKS = (slat, monitor_mode, firmware, memory)
+@check(
+    HARDWARE,
+    "processor",
+    "64-bit processor",
+    why="Hyper-V exists for 64-bit processors and 64-bit Windows only.",
+    good="Win32_Processor.AddressWidth is 64.",
+    by_hand="Install 64-bit Windows Server on a machine with a 64-bit processor.",
+    reads=(PROCESSORS,),
+)
+def processor(context: Context) -> Finding:
+    processors = context.host.of(PROCESSORS)
+    narrow = [each for each in processors if each.integer("AddressWidth", 0) != _BITS]
+    if narrow or not processors:
+        width = narrow[0].integer("AddressWidth", 0) if narrow else 0
+        return failed(f"{width} bits", "64 bits", "Install 64-bit Windows Server on a 64-bit machine.")
+    name = " ".join(processors[0].text("Name", "").split())
+    return passed(f"{len(processors)} x {name}")
+
+
+@check(
+    HARDWARE,
+    "dep",
+    "Data Execution Prevention",
+    why="Hyper-V does not start while the firmware keeps hardware-enforced Data Execution Prevention off.",
+    good="Win32_OperatingSystem.DataExecutionPrevention_Available is true, or a hypervisor is running.",
+    by_hand="systeminfo\nEnable the NX bit (AMD) or XD bit (Intel) in the machine's firmware set-up.",
+    reads=(COMPUTER, OPERATING_SYSTEM),
+)
+def dep(context: Context) -> Finding:
+    if context.host.one(COMPUTER).boolean("HypervisorPresent", False):
+        return passed(_PROVEN)
+    if not context.host.one(OPERATING_SYSTEM).boolean("DataExecutionPrevention_Available", False):
+        return failed("not available", "available", "Enable the NX bit (AMD) or XD bit (Intel) in the firmware set-up.")
+    return passed("available")
+
+
+@check(
+    HARDWARE,
+    "disk",
+    "Disk for Windows",
+    why="Windows and its updates need the space; a system disk that runs full stops Hyper-V and all its machines.",
+    good=f"The volume of Windows has {_GOOD_DISK_GB} GB; {_MINIMUM_DISK_GB} GB is the least.",
+    by_hand="Extend-Partition, or install Windows on a larger disk.",
+    reads=(OPERATING_SYSTEM, DISKS),
+)
+def disk(context: Context) -> Finding:
+    letter = context.host.one(OPERATING_SYSTEM).text("SystemDrive", "C:")
+    volumes = [each for each in context.host.of(DISKS) if each.text("DeviceID").upper() == letter.upper()]
+    size_gb = sum(each.integer("Size", 0) for each in volumes) / 10**9
+    free_gb = sum(each.integer("FreeSpace", 0) for each in volumes) / 10**9
+    found = f"{letter} has {size_gb:.0f} GB, {free_gb:.0f} GB free"
+    if size_gb < _MINIMUM_DISK_GB:
+        return failed(found, f"at least {_MINIMUM_DISK_GB} GB", "Extend the volume of Windows.")
+    if size_gb < _GOOD_DISK_GB:
+        return warned(found, f"{_GOOD_DISK_GB} GB, for updates", "Extend the volume of Windows.")
+    return passed(found)
+
+
+CHECKS = (processor, slat, monitor_mode, firmware, dep, memory, disk)

@@ -1,0 +1,297 @@
+r"""PCI devices that can be given to machines, and graphics cards that can be shared.
+
+Judged as Microsoft's survey script for discrete device assignment does, by the same properties: reserved memory (RMRR),
+access control up to the root (ACS), kind of device, interrupts, memory. The script asks each of hundreds of devices;
+here those are asked that nova.conf's ``[pci] device_spec`` names or, without one, those that are given to machines
+usually: at most ``_MOST``, because each is a request of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compute_hyperv.cim.session import CimSession
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
+from compute_hyperv.cim.wql import like
+from compute_hyperv.readiness.context import Context
+from compute_hyperv.readiness.expectations import PciSpec
+from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
+from compute_hyperv.readiness.readings import Readings
+from compute_hyperv.readiness.sources import CIMV2, VIRTUALIZATION, Instances
+from compute_hyperv.readiness.windows import FEATURES, OPERATING_SYSTEM, has_feature
+
+PCI = Section("pci", "PCI passthrough host configuration")
+
+CAPABILITIES = Instances(
+    VIRTUALIZATION,
+    "Msvm_VirtualEthernetSwitchManagementCapabilities",
+    ("InstanceID", "IOVSupport", "IOVSupportReasons"),
+    optional=True,
+)
+ENTITIES = Instances(
+    CIMV2,
+    "Win32_PnPEntity",
+    ("DeviceID", "Name", "PNPClass", "ConfigManagerErrorCode"),
+    where=(like("DeviceID", "PCI%"),),
+)
+DISMOUNTED = Instances(
+    VIRTUALIZATION,
+    "Msvm_PciExpress",
+    ("DeviceInstancePath", "LocationPath", "ElementName", "SystemName"),
+    optional=True,
+)
+INTERRUPTS = Instances(CIMV2, "Win32_PNPAllocatedResource", ("Antecedent", "Dependent"))
+MEMORY = Instances(CIMV2, "Win32_DeviceMemoryAddress", ("StartingAddress", "EndingAddress"))
+GPUS = Instances(
+    VIRTUALIZATION, "Msvm_PartitionableGpu", ("Name", "PartitionCount", "ValidPartitionCounts"), optional=True
+)
+
+_MOST = 6
+_ROLE = "Microsoft-Hyper-V"
+_ASSIGNS_SINCE = 14393  # Windows Server 2016
+_USUAL_CLASSES = ("Display", "Net", "SCSIAdapter")
+_STORAGE_CLASS = "SCSIAdapter"
+_DISABLED = 22  # Win32_PnPEntity.ConfigManagerErrorCode: the device is disabled
+_IDS = re.compile(r"VEN_(?P<vendor>[0-9A-F]{4})&DEV_(?P<product>[0-9A-F]{4})", re.IGNORECASE)
+
+# Names and values: pciprop.h of the driver kit, as the survey script has them.
+_TYPE = "DEVPKEY_PciDevice_DeviceType"
+_ACS = "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy"
+_RESERVED = "DEVPKEY_PciDevice_RequiresReservedMemoryRegion"
+_LOCATION = "DEVPKEY_Device_LocationPaths"
+_KEYS = (_TYPE, _ACS, _RESERVED, _LOCATION)
+_CONVENTIONAL = (0, 1)
+_TREATED_AS_PCI = 5
+_BRIDGES = range(6, 15)
+_ACS_NOT_SUPPORTED = 0
+_FIRST_MESSAGE_INTERRUPT = 4294900000  # the script knows message-signaled ones by the digits 42949...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProperties:
+    """Properties of one device: its own request, by Win32_PnPEntity.GetDeviceProperties."""
+
+    device_id: str = ""
+
+    @property
+    def description(self) -> str:
+        return f"{CIMV2}: Win32_PnPEntity.GetDeviceProperties ({', '.join(_KEYS)}), of at most {_MOST} devices"
+
+    def read(self, session: CimSession) -> Mapping[str, CimValue]:
+        reference = CimReference("Win32_PnPEntity", {"DeviceID": self.device_id}, CIMV2)
+        found = session.invoke(reference, "GetDeviceProperties", {"devicePropertyKeys": list(_KEYS)})[
+            "deviceProperties"
+        ]
+        rows = [row for row in found if isinstance(row, CimInstance)] if isinstance(found, list) else []
+        return {row.text("KeyName", ""): row.get("Data") for row in rows}
+
+
+_PROPERTIES = DeviceProperties()
+
+
+@check(
+    PCI,
+    "sriov",
+    "SR-IOV",
+    why="Passing devices to machines needs what SR-IOV needs: an IOMMU, and firmware that lets Windows use it.",
+    good="Msvm_VirtualEthernetSwitchManagementCapabilities.IOVSupport is true.",
+    by_hand="(Get-VMHost).IovSupport\n(Get-VMHost).IovSupportReasons\n"
+    "Enable SR-IOV, VT-d or the IOMMU in the firmware.",
+    reads=(FEATURES, CAPABILITIES),
+)
+def sriov(context: Context) -> Finding:
+    found = context.host.of(CAPABILITIES)
+    if not found:
+        return not_applicable(
+            "Hyper-V is not installed" if not _has_hyperv(context.host) else "this Windows says nothing"
+        )
+    if found[0].boolean("IOVSupport", False):
+        return passed("the host supports it")
+    reasons = tuple(found[0].texts("IOVSupportReasons"))
+    remedy = "Enable SR-IOV and VT-d or the IOMMU in the firmware; ask the machine's vendor for a newer one."
+    if context.wanted.pci_devices:
+        return failed("the host does not support it", "support", remedy, details=reasons)
+    # Without devices to pass it is no more than a fact.
+    return passed("the host does not support it; nova.conf wants no devices", details=reasons)
+
+
+def _has_hyperv(host: Readings) -> bool:
+    return has_feature(host, _ROLE)
+
+
+@check(
+    PCI,
+    "devices",
+    "Devices that machines can have",
+    why="Not every device can be taken from the host; one that can't makes the first instance that wants it fail.",
+    good="Each device of [pci] device_spec can be assigned, or is dismounted already.",
+    by_hand="Disable-PnpDevice -InstanceId ...\nDismount-VMHostAssignableDevice -LocationPath ...\n"
+    "Mount-VMHostAssignableDevice -LocationPath ...   # gives it back",
+    reads=(FEATURES, OPERATING_SYSTEM, ENTITIES, DISMOUNTED, _PROPERTIES, INTERRUPTS, MEMORY),
+)
+def devices(context: Context) -> Finding:
+    if not _has_hyperv(context.host):
+        return not_applicable("Hyper-V is not installed")
+    build = int(context.host.one(OPERATING_SYSTEM).text("BuildNumber", "0") or 0)
+    if build < _ASSIGNS_SINCE:
+        return not_applicable("devices can be assigned since Windows Server 2016")
+    specs = context.wanted.pci_devices
+    dismounted = [
+        f"{each.text('ElementName', '?')}: dismounted, {each.text('LocationPath', '')}"
+        for each in _pool(context, specs)
+    ]
+    candidates = _candidates(context.host.of(ENTITIES), specs)
+    surveyed = [_survey(context.host, each) for each in candidates[:_MOST]]
+    details = [*dismounted, *(each.told for each in surveyed)]
+    if len(candidates) > _MOST:
+        details.append(
+            f"{len(candidates) - _MOST} more were not looked at: name those that matter in [pci] device_spec."
+        )
+    if not details:
+        if specs:
+            return failed("no device of [pci] device_spec is there", "the devices", "Correct [pci] device_spec.")
+        return passed("no device that is usually passed to machines")
+    assignable = len(dismounted) + sum(not each.obstacle for each in surveyed)
+    found = f"{assignable} of {len(dismounted) + len(surveyed)} can be assigned"
+    obstacles = [each for each in surveyed if each.obstacle]
+    if specs and obstacles:
+        return failed(
+            f"{found}; {obstacles[0].name} can't",
+            "all of [pci] device_spec",
+            obstacles[0].obstacle,
+            details=tuple(details),
+        )
+    if specs and surveyed:
+        return warned(
+            f"{found}, {len(dismounted)} are dismounted",
+            "all of [pci] device_spec are dismounted",
+            "Disable each device, then: Dismount-VMHostAssignableDevice -LocationPath ...",
+            details=tuple(details),
+        )
+    return passed(found, details=tuple(details))
+
+
+def _pool(context: Context, specs: Sequence[PciSpec]) -> list[CimInstance]:
+    """Dismounted devices, each once: one that a machine has shows twice (real-instances 3.12)."""
+    found = {each.text("DeviceInstancePath", "").lower(): each for each in context.host.of(DISMOUNTED)}
+    return [each for path, each in found.items() if _is_wanted(path, specs)]
+
+
+def _is_wanted(device_id: str, specs: Sequence[PciSpec]) -> bool:
+    ids = _IDS.search(device_id)
+    return not specs or (ids is not None and any(spec.matches(ids["vendor"], ids["product"]) for spec in specs))
+
+
+def _candidates(entities: Sequence[CimInstance], specs: Sequence[PciSpec]) -> list[CimInstance]:
+    held = [each for each in entities if each.text("DeviceID").upper().startswith("PCI\\")]
+    if specs:
+        return [each for each in held if _is_wanted(each.text("DeviceID"), specs)]
+    usual = [each for each in held if each.text("PNPClass", "") in _USUAL_CLASSES]
+    return sorted(usual, key=lambda each: _USUAL_CLASSES.index(each.text("PNPClass")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Surveyed:
+    """:param obstacle: why it can't be assigned; empty where it can."""
+
+    name: str
+    location: str
+    memory_mb: int
+    obstacle: str
+    note: str
+
+    @property
+    def told(self) -> str:
+        if self.obstacle:
+            return f"{self.name}: not assignable. {self.obstacle}"
+        room = f", needs {self.memory_mb} MiB of MMIO space" if self.memory_mb else ""
+        return f"{self.name}: assignable at {self.location}{room}{f'. {self.note}' if self.note else ''}"
+
+
+def _survey(host: Readings, entity: CimInstance) -> _Surveyed:
+    device_id = entity.text("DeviceID")
+    properties = host.of(DeviceProperties(device_id))
+    interrupts, ranges = _resources(host, device_id)
+    paths = properties.get(_LOCATION)
+    location = (
+        next((str(path) for path in paths if str(path).startswith("PCIROOT")), "") if isinstance(paths, list) else ""
+    )
+    memory_mb = -(-sum(end - start + 1 for start, end in _extents(host) if start in ranges) // 1024**2)
+    note = "It controls disks: not if Windows starts from one of them." if _is_storage(entity) else ""
+    disabled = entity.integer("ConfigManagerErrorCode", 0) == _DISABLED
+    obstacle = _obstacle(properties, interrupts, disabled=disabled)
+    return _Surveyed(entity.text("Name", device_id), location, memory_mb, obstacle, note)
+
+
+def _is_storage(entity: CimInstance) -> bool:
+    return entity.text("PNPClass", "") == _STORAGE_CLASS
+
+
+def _obstacle(properties: Mapping[str, CimValue], interrupts: Sequence[int], *, disabled: bool) -> str:
+    """Why a device can't be assigned, in the order in which the survey script looks."""
+    kind = properties.get(_TYPE)
+    if properties.get(_RESERVED) is True:
+        return "The firmware reserves memory for it (RMRR); ask the machine's vendor for firmware that does not."
+    if properties.get(_ACS) == _ACS_NOT_SUPPORTED:
+        return "Traffic from it may reach other devices (no ACS up to the root); use another slot or machine."
+    if kind in _CONVENTIONAL:
+        return "It is a conventional PCI device, not PCI Express."
+    if kind == _TREATED_AS_PCI:
+        return "The firmware keeps control of PCI Express; enable native control in the firmware."
+    if isinstance(kind, int) and kind in _BRIDGES:
+        return "It is a bridge, not a device."
+    if not disabled and any(number < _FIRST_MESSAGE_INTERRUPT for number in interrupts):
+        return "Its interrupts are lines, not messages (MSI); a newer driver or device is needed."
+    return ""
+
+
+def _resources(host: Readings, device_id: str) -> tuple[list[int], set[int]]:
+    """Interrupts, and first addresses of the memory ranges that the device has."""
+    interrupts: list[int] = []
+    starts: set[int] = set()
+    for row in host.of(INTERRUPTS):
+        device, resource = row.get("Dependent"), row.get("Antecedent")
+        if not (isinstance(device, CimReference) and isinstance(resource, CimReference)):
+            continue
+        if device.key("DeviceID").lower() != device_id.lower():
+            continue
+        if resource.class_name == "Win32_IRQResource":
+            interrupts.append(int(resource.key("IRQNumber")))
+        elif resource.class_name == "Win32_DeviceMemoryAddress":
+            starts.add(int(resource.key("StartingAddress")))
+    return interrupts, starts
+
+
+def _extents(host: Readings) -> list[tuple[int, int]]:
+    return [(each.integer("StartingAddress", 0), each.integer("EndingAddress", -1)) for each in host.of(MEMORY)]
+
+
+@check(
+    PCI,
+    "gpu-partitions",
+    "Graphics cards that can be shared",
+    why="A card that is divided into partitions serves several machines at once.",
+    good="Each partitionable card has one of the counts of partitions that it allows.",
+    by_hand="Get-VMHostPartitionableGpu\nSet-VMHostPartitionableGpu -Name ... -PartitionCount ...",
+    reads=(GPUS,),
+)
+def gpu_partitions(context: Context) -> Finding:
+    cards = context.host.of(GPUS)
+    if not cards:
+        return not_applicable("no card that can be divided")
+    details = tuple(
+        f"{_card_name(each)}: {each.integer('PartitionCount', 0)} partitions; possible: "
+        f"{', '.join(map(str, each.integers('ValidPartitionCounts')))}"
+        for each in cards
+    )
+    return passed(f"{len(cards)} cards", details=details)
+
+
+def _card_name(card: CimInstance) -> str:
+    ids = _IDS.search(card.text("Name", ""))
+    return f"card {ids['vendor']}:{ids['product']}" if ids else card.text("Name", "card")
+
+
+CHECKS = (sriov, devices, gpu_partitions)
