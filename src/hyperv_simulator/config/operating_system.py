@@ -109,6 +109,7 @@ class HardwareConfig:
     :param vm_monitor_extensions: the processors have VM monitor mode extensions.
     :param virtualization_enabled: the firmware lets Windows use them.
     :param dep: hardware-enforced data execution prevention is available.
+    :param iov: chipset and firmware do what SR-IOV and passing devices to machines need.
     :param manufacturer: as Win32_ComputerSystem says.
     :param model: likewise.
     :param serial_number: as Win32_BIOS says.
@@ -121,6 +122,7 @@ class HardwareConfig:
     vm_monitor_extensions: bool = True
     virtualization_enabled: bool = True
     dep: bool = True
+    iov: bool = True
 
     @property
     def can_run_hypervisor(self) -> bool:

@@ -17,6 +17,11 @@ from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import Switches
 
 _HARD_DISK_FOLDER = r"C:\Users\Public\Documents\Hyper-V\Virtual Hard Disks"
+# Where the firmware keeps PCI Express to itself (J. Howard: Everything you wanted to know about SR-IOV, part 8).
+_NO_IOV = (
+    "To use SR-IOV on this system, the system BIOS must be updated to allow Windows to control PCI Express. "
+    "Contact your system manufacturer for an update."
+)
 _RUNNING = {
     "Msvm_VirtualSystemManagementService": "The service is running normally",
     "Msvm_VirtualSystemSnapshotService": "The service is running normally",
@@ -30,7 +35,24 @@ def populate(repository: Repository, facts: HostFacts, memory: HostMemory, switc
     _hosting_system(repository, facts)
     _services(repository, facts)
     _service_settings(repository, facts, switches)
+    _switch_capabilities(repository, facts)
     _hardware(repository, facts, memory)
+
+
+def _switch_capabilities(repository: Repository, facts: HostFacts) -> None:
+    supported = facts.config.hardware.iov
+    repository.add(
+        new_instance(
+            repository.catalogue,
+            "Msvm_VirtualEthernetSwitchManagementCapabilities",
+            {
+                "InstanceID": ids.settings_id(facts.name, "SwitchCapabilities"),
+                "Caption": "Virtual Ethernet Switch Management Capabilities",
+                "IOVSupport": supported,
+                "IOVSupportReasons": [] if supported else [_NO_IOV],
+            },
+        )
+    )
 
 
 def _hosting_system(repository: Repository, facts: HostFacts) -> None:
