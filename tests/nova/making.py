@@ -41,6 +41,7 @@ def make_instance(
         image_ref="155d900f-4e14-4e4c-a73d-069cbf4541e6",
         display_name=display_name,
         system_metadata=get_system_metadata_from_image({"properties": image_properties or {}}),
+        metadata={},
         numa_topology=None,
         pci_requests=None,
         trusted_certs=None,
