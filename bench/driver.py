@@ -89,6 +89,8 @@ def stand_ins(image: Path) -> Iterator[None]:
 
     replaced = [
         (images, "fetch", fetch),
+        (objects.BlockDeviceMappingList, "get_by_instance_uuid", lambda *_: []),
+        (objects.VirtualInterfaceList, "get_by_instance_uuid", lambda *_: []),
         (metadata.security_group_api, "get_instance_security_groups", lambda *_: []),
         (metadata, "_format_instance_mapping", lambda _: {"ami": "sda1", "root": "/dev/sda"}),
     ]

@@ -312,8 +312,6 @@ def test_remotefx_is_refused(key):
 @pytest.mark.parametrize(
     ("image", "extra_specs", "says"),
     [
-        ({}, {"quota:disk_total_iops_sec": "100"}, "disk traffic"),
-        ({}, {"quota:disk_total_bytes_sec": "100000"}, "disk traffic"),
         ({"os_vtpm": "required"}, {}, "TPM"),
         ({"hw_tpm_version": "2.0"}, {}, "TPM"),
         ({}, {"hw:tpm_version": "2.0"}, "TPM"),
@@ -345,8 +343,6 @@ def test_pci_passthrough_is_refused():
     ("devices", "says"),
     [
         ({"block_device_mapping": [{"connection_info": {}}]}, "volumes"),
-        ({"ephemerals": [{"size": 1}]}, "ephemeral = 0"),
-        ({"swap": {"device_name": "/dev/sdb", "swap_size": 512}}, "swap = 0"),
     ],
 )
 def test_disks_that_would_be_missing_are_refused(devices, says):

@@ -10,6 +10,7 @@ import nova.conf
 from nova.virt import driver
 from nova.virt import event as virt_event
 
+from compute_hyperv.nova.block_devices import FILE_SYSTEMS
 from compute_hyperv.nova.rooms import Rooms, open_rooms
 
 CONF = nova.conf.CONF
@@ -22,7 +23,10 @@ class HyperVDriver(driver.ComputeDriver):
         "has_imagecache": True,
         "supports_attach_interface": True,
         "supports_trusted_certs": True,
+        "supports_device_tagging": True,
+        "supports_tagged_attach_interface": True,
         "supports_secure_boot": True,
+        "supports_image_type_iso": True,
         "supports_image_type_qcow2": True,
         "supports_image_type_raw": True,
         "supports_image_type_vhd": True,
@@ -119,6 +123,11 @@ class HyperVDriver(driver.ComputeDriver):
         if destroy_vifs:
             self._rooms.builder.cleanup(instance, network_info or [])
 
+    # Disks
+
+    def is_supported_fs_format(self, fs_type):
+        return fs_type in FILE_SYSTEMS
+
     # Power
 
     def power_on(self, context, instance, network_info, block_device_info=None, accel_info=None, share_info=None):
@@ -170,10 +179,10 @@ class HyperVDriver(driver.ComputeDriver):
         self._rooms.vifs.plug(instance, network_info or [])
 
     def attach_interface(self, context, instance, image_meta, vif):
-        self._rooms.vifs.attach(instance, vif)
+        self._rooms.vifs.attach(context, instance, vif)
 
     def detach_interface(self, context, instance, vif):
-        self._rooms.vifs.detach(instance, vif)
+        self._rooms.vifs.detach(context, instance, vif)
 
     def unplug_vifs(self, instance, network_info):
         self._rooms.vifs.unplug(instance, network_info or [])

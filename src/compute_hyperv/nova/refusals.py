@@ -40,11 +40,6 @@ TABLE = (
         "RemoteFX was removed from Windows by Microsoft in 2021. Remove these extra specs from the flavor.",
     ),
     Refusal(
-        "quota:disk_total_iops_sec, quota:disk_total_bytes_sec",
-        _extra_spec("quota:disk_total_"),
-        "limits on disk traffic are not supported yet. Remove these extra specs from the flavor.",
-    ),
-    Refusal(
         "hw:numa_*, hw:cpu_policy, hw:mem_page_size",
         lambda instance, _image: instance.numa_topology is not None,
         "virtual NUMA, dedicated CPUs and large pages are not supported yet. Take a flavor without them.",

@@ -27,6 +27,7 @@ from compute_hyperv.nova.images.cache import ImageCache
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
 from compute_hyperv.nova.lifecycle import Lifecycle
+from compute_hyperv.nova.local_disks import LocalDisks
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
 from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
@@ -120,6 +121,7 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         host,
         building,
         images=images,
+        disks=LocalDisks(host, settings.instances_path, state / "disks"),
         power=power,
         ports=ports,
         console=console,

@@ -27,6 +27,7 @@ def keep_novas_own_files_here(conf: cfg.ConfigOpts) -> None:
 class BuildSettings:
     """What the rules for building a machine need of nova.conf.
 
+    :param ephemeral_format: the file system of ephemeral disks that ask for none; None leaves them unformatted.
     :param asset_tag: cloud-init finds out by it that it runs in OpenStack (LP 1881814).
     """
 
@@ -37,6 +38,7 @@ class BuildSettings:
     limit_cpu_features: bool = False
     instance_automatic_shutdown: bool = False
     config_drive_cdrom: bool = False
+    ephemeral_format: str | None = None
     asset_tag: str = "OpenStack Nova"
 
 
@@ -51,5 +53,6 @@ def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
         limit_cpu_features=group.limit_cpu_features,
         instance_automatic_shutdown=group.instance_automatic_shutdown,
         config_drive_cdrom=group.config_drive_cdrom,
+        ephemeral_format=conf.default_ephemeral_format,
         asset_tag=version.product_string(),
     )

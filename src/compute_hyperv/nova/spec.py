@@ -20,9 +20,9 @@ from nova.objects.instance import Instance
 
 from compute_hyperv.host import paths, versions
 from compute_hyperv.host.errors import UnsupportedByHost
-from compute_hyperv.host.model import MachineSpec, Memory, Processor, SecureBootTemplate, SerialPort
-from compute_hyperv.nova import block_devices, names, refusals, vifs
-from compute_hyperv.nova.block_devices import Generation
+from compute_hyperv.host.model import DriveKind, MachineSpec, Memory, Processor, SecureBootTemplate, SerialPort
+from compute_hyperv.nova import block_devices, disk_limits, names, refusals, vifs
+from compute_hyperv.nova.block_devices import Generation, Layout, Wishes
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.image_properties import image_property
 from compute_hyperv.nova.settings import BuildSettings
@@ -54,36 +54,59 @@ def machine_spec(
     """
     _check_name(instance)
     refusals.check(instance, image_meta)
-    block_devices.refuse_what_is_missing(instance, block_device_info)
+    disks = disk_layout(instance, image_meta, block_device_info, settings, host_version, config_drive=config_drive)
     machine_generation = generation(instance, image_meta, host_version)
     if machine_generation == 2 and image_meta.obj_attr_is_set("disk_format") and image_meta.disk_format == "vhd":
         raise _vhd_in_generation_2(instance)
     nested = wants_nested_virtualization(instance, image_meta, host_version)
     secure_boot = secure_boot_template(instance, image_meta, machine_generation, host_version)
-    folder = names.instance_folder(settings.instances_path, instance.name)
-    drives = [block_devices.root_drive(folder, machine_generation, "vhdx")]
-    if config_drive:
-        drives.append(block_devices.config_drive(folder, machine_generation, cdrom=settings.config_drive_cdrom))
     nics = tuple(vifs.nic(instance, vif, settings) for vif in network_info)
     return MachineSpec(
         name=instance.name,
         notes=(instance.uuid,),
         generation=machine_generation,
-        folder=folder,
+        folder=names.instance_folder(settings.instances_path, instance.name),
         memory=memory(instance, settings.dynamic_memory_ratio, static=nested),
         processor=Processor(
             count=instance.flavor.vcpus,
             limit_features=settings.limit_cpu_features,
             expose_virtualization=nested,
         ),
-        drives=tuple(drives),
+        drives=disks.drives,
         nics=nics,
         serial_ports=serial_ports(instance, image_meta),
-        boot_order=(("drive", 0), *(("nic", number) for number in range(len(nics)))),
+        boot_order=(
+            *(("drive", number) for number in disks.boot_order),
+            *(("nic", number) for number in range(len(nics))),
+        ),
         secure_boot=secure_boot,
         asset_tag=settings.asset_tag,
         shutdown_on_host_stop=settings.instance_automatic_shutdown,
     )
+
+
+def disk_layout(
+    instance: Instance,
+    image_meta: ImageMeta,
+    block_device_info: Mapping[str, Any] | None,
+    settings: BuildSettings,
+    host_version: versions.Version,
+    *,
+    config_drive: bool,
+) -> Layout:
+    """The disks of the machine, and the files that must be made for them. Raises as ``machine_spec`` does."""
+    kind = DriveKind.DVD if settings.config_drive_cdrom else DriveKind.DISK
+    limit = disk_limits.iops_limit(instance)
+    if limit:
+        _require(instance, host_version, versions.Feature.DISK_IOPS_LIMIT)
+    wishes = Wishes(
+        folder=names.instance_folder(settings.instances_path, instance.name),
+        generation=generation(instance, image_meta, host_version),
+        config_drive=kind if config_drive else None,
+        file_system=settings.ephemeral_format,
+        iops_limit=limit,
+    )
+    return block_devices.layout(instance, image_meta, block_device_info, wishes)
 
 
 def with_root_format(spec: MachineSpec, instance: Instance, disk_format: str) -> MachineSpec:
@@ -91,7 +114,7 @@ def with_root_format(spec: MachineSpec, instance: Instance, disk_format: str) ->
 
     :raises InstanceRefused: generation 2 boots from VHDX only.
     """
-    if spec.generation == 2 and disk_format != "vhdx":
+    if spec.generation == 2 and disk_format == "vhd":
         raise _vhd_in_generation_2(instance)
     root = dataclasses.replace(spec.drives[0], path=names.root_disk(spec.folder, disk_format))
     return dataclasses.replace(spec, drives=(root, *spec.drives[1:]))

@@ -21,6 +21,7 @@ from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import CimError, InvalidRequest, MethodFailed, NotFound
 from compute_hyperv.host.model import Nic
+from compute_hyperv.nova import device_metadata
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.settings import BuildSettings
@@ -146,7 +147,7 @@ class Vifs:
                     raise exception.VirtualInterfacePlugException(str(error)) from error
 
     @in_novas_words
-    def attach(self, instance: Instance, vif: network_model.VIF) -> None:
+    def attach(self, context: Any, instance: Instance, vif: network_model.VIF) -> None:
         """Gives the machine an adapter for a port; a running one gets it plugged in. One that is there is fine.
 
         Nova tells the user of any failure in one sentence of its own, so the log is where the reason is.
@@ -157,14 +158,16 @@ class Vifs:
         machine_id = self._instances.machine_id(instance)
         try:
             self._host.machines.connect_nic(machine_id, adapter)
-        except CimError as error:
+            device_metadata.describe_adapters(context, instance)
+            instance.save()
+        except Exception as error:  # whatever it was: Nova takes the port away
             LOG.error("Port %s cannot be attached: %s", vif["id"], error, instance=instance)
             with contextlib.suppress(CimError):  # a host that is away: unplugging is Nova's next step
                 self._host.machines.remove_nic(machine_id, adapter.name)
             raise exception.InterfaceAttachFailed(instance_uuid=instance.uuid) from error
 
     @in_novas_words
-    def detach(self, instance: Instance, vif: network_model.VIF) -> None:
+    def detach(self, context: Any, instance: Instance, vif: network_model.VIF) -> None:
         """Takes the port's adapter out of the machine; one that is gone is fine.
 
         :raises nova.exception.InterfaceDetachFailed: the host can't, or there is no machine.
@@ -178,6 +181,8 @@ class Vifs:
         except (InvalidRequest, MethodFailed) as error:
             LOG.error("Port %s cannot be detached: %s", vif["id"], error, instance=instance)
             raise exception.InterfaceDetachFailed(instance_uuid=instance.uuid) from error
+        device_metadata.describe_adapters(context, instance, without=vif["id"])
+        instance.save()
 
     @in_novas_words
     def unplug(self, instance: Instance, network_info: Iterable[network_model.VIF]) -> None:

@@ -27,10 +27,8 @@ def refused(cloud, compute, host1):
 @pytest.mark.parametrize(
     ("flavor", "says"),
     [
-        ({"ephemeral": 1}, "ephemeral"),
-        ({"swap": 512}, "swap"),
         ({"memory_mb": 129}, "steps of 2 MB"),
-        ({"extra_specs": {"quota:disk_total_iops_sec": "100"}}, "disk traffic"),
+        ({"extra_specs": {"quota:disk_read_iops_sec": "100"}}, "quota:disk_total_iops_sec"),
     ],
 )
 def test_a_flavor_that_asks_for_what_is_not_there(cloud, refused, image_id, flavor, says):
