@@ -9,6 +9,10 @@ PYTEST ?=
 # make test: a folder for the results in JUnit's form
 RESULTS ?=
 results = $(if $(RESULTS),--junitxml=$(RESULTS)/$(1).xml)
+# make cuts: names of operations; make tempest: which tests, and whether to write docs/tempest.md
+CUTS ?=
+REGEX ?=
+DOCS ?=
 # make demo CHECK=1: stop the cloud at the end, fail if anything did not work
 CHECK ?=
 
@@ -43,6 +47,14 @@ lint: setup ## style, types, and the direction of imports
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/mypy --no-error-summary src/compute_hyperv src/hyperv_simulator
 	@mkdir -p .state; .venv/bin/lint-imports --no-logo > .state/imports.log || { cat .state/imports.log; exit 1; }
+
+.PHONY: cuts
+cuts: setup ## every operation cut off at each of its requests, and what is left then (CUTS="stop start": only these)
+	@exec $(AS_ROOT) $(PYTHON_IN_VENV) -m cuts $(CUTS)
+
+.PHONY: tempest
+tempest: setup ## OpenStack's own tests of the compute API on the simulated hosts (REGEX=: only these; DOCS=1: the page, too)
+	@exec $(AS_ROOT) $(PYTHON_IN_VENV) -m demo.tempest $(if $(REGEX),--regex '$(REGEX)') $(if $(DOCS),--docs)
 
 .PHONY: bench
 bench: setup ## measure against the budgets; writes bench/results.json

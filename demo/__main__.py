@@ -1,21 +1,16 @@
 """``python -m demo up [--check] | stop | status``: what ``make demo`` and ``make demo-stop`` run."""
 
 import argparse
-import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
 
-from demo.cloud import config
 from demo.cloud.cloud import Cloud
 from demo.cloud.processes import DemoError
 from demo.display import Display
+from demo.environment import ENDINGS, clean_environment, interrupt, only_one_at_a_time
 from demo.guest_image import image_step
-from demo.settings import ADDRESS, STATE, endpoint_url, hosts
+from demo.settings import STATE, endpoint_url, hosts
 from demo.tour import Tour
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -32,7 +27,7 @@ def main() -> int:
 
     if os.geteuid() != 0:
         sys.exit("The demo needs root for its Samba servers; `make demo` and `make demo-stop` ask sudo for it.")
-    clean_environment()
+    clean_environment(hosts())
     display = Display()
     cloud = Cloud(STATE, hosts(), display)
     if arguments.command == "stop":
@@ -44,12 +39,12 @@ def main() -> int:
             display.say(f"{row.process_id:8d}  {row.name:20s} {state}")
         return 0
     STATE.make_folders()
-    with only_one_at_a_time():
+    with only_one_at_a_time(STATE):
         return bring_up(cloud, display, check=arguments.check)
 
 
 def bring_up(cloud: Cloud, display: Display, *, check: bool) -> int:
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         signal.signal(ending, interrupt)
     status, keep = EXIT_FAILED, False
     try:
@@ -69,7 +64,7 @@ def bring_up(cloud: Cloud, display: Display, *, check: bool) -> int:
         if keep:
             cloud.processes.release()
         else:
-            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for ending in (signal.SIGINT, *ENDINGS):
                 signal.signal(ending, signal.SIG_IGN)
             with display.step("everything stopped"):
                 cloud.processes.stop()
@@ -100,29 +95,6 @@ user Administrator, password in {STATE.root / "passwords.json"}.
 Its logs: {STATE.log}
 Stop it:
     make demo-stop"""
-
-
-def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def clean_environment() -> None:
-    """No setting of the user's own clouds, and no proxy between the demo's processes."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        del os.environ[name]
-    direct = ",".join([*os.environ.get("no_proxy", "").split(","), *config.addresses_in_use(hosts())]).strip(",")
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = direct
-
-
-@contextmanager
-def only_one_at_a_time() -> Iterator[None]:
-    """Two demos of one checkout would stop each other's processes."""
-    with (STATE.run / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"another `make demo` of this checkout is at work on {ADDRESS}; wait for it, or end it")
-        yield
 
 
 if __name__ == "__main__":

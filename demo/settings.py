@@ -9,7 +9,7 @@ import json
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -69,9 +69,15 @@ def endpoint_url(service: str) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """The folder of one demo cloud."""
+    """The folder of one demo cloud, and in what the cloud differs from others.
+
+    :param hosts_template: its simulated hosts.
+    :param settings: by file below ``etc``: what is added to its services' configuration, by section.
+    """
 
     root: Path
+    hosts_template: Path = HOSTS_TEMPLATE
+    settings: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
 
     @property
     def etc(self) -> Path:
@@ -128,6 +134,6 @@ class State:
 STATE = State(CHECKOUT / ".state" / "demo")
 
 
-def hosts() -> list[DemoHost]:
-    described = tomllib.loads(HOSTS_TEMPLATE.read_text())
+def hosts(state: State = STATE) -> list[DemoHost]:
+    described = tomllib.loads(state.hosts_template.read_text())
     return [DemoHost(host["name"], host["address"]) for host in described["host"]]

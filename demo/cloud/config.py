@@ -11,7 +11,6 @@ from pathlib import Path
 
 from demo.settings import (
     ADDRESS,
-    HOSTS_TEMPLATE,
     LOCALHOST_PORTS,
     PHYSICAL_NETWORK,
     PORTS,
@@ -44,7 +43,9 @@ def write(state: State, hosts: Sequence[DemoHost]) -> None:
         **{f"nova-{host.name}/nova.conf": nova_compute(state, host) for host in hosts},
     }
     for name, ini in files.items():
-        save(state.etc / name, render(ini))
+        added = state.settings.get(name, {})
+        sections = {section: {**ini.get(section, {}), **added.get(section, {})} for section in {**ini, **added}}
+        save(state.etc / name, render(sections))
     for host in (CONTROLLER, *(host.name for host in hosts)):
         nova_state(state, host).mkdir(exist_ok=True)
     for service, name in paste.items():
@@ -263,7 +264,7 @@ disk_free_limit.absolute = 50MB
 
 
 def simulated_hosts(state: State) -> str:
-    return HOSTS_TEMPLATE.read_text().replace("[[host]]", f'[[host]]\npassword = "{state.passwords["hosts"]}"')
+    return state.hosts_template.read_text().replace("[[host]]", f'[[host]]\npassword = "{state.passwords["hosts"]}"')
 
 
 def openrc(state: State) -> str:

@@ -122,6 +122,20 @@ class Processes:
         output: Path | None = None,
     ) -> None:
         """Runs a command to its end. Raises DemoError with the last lines of its log if it fails."""
+        status = self.exit_status(argv, log=log, env=env, timeout_s=timeout_s, output=output)
+        if status:
+            raise DemoError(f"{command_line(argv)} failed with status {status}\n{tail(self._log(log))}")
+
+    def exit_status(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        log: str,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float = 300,
+        output: Path | None = None,
+    ) -> int:
+        """Runs a command to its end. Raises DemoError if that does not come in time."""
         self._tasks += 1
         name = f"{Path(argv[0]).name} {os.getpid()}-{self._tasks}"
         log_file = self._log(log)
@@ -129,12 +143,11 @@ class Processes:
         with self._connect() as connection:
             connection.settimeout(timeout_s)
             try:
-                status = self._exchange(connection, {"do": "wait", "name": name})["status"]
+                status: int = self._exchange(connection, {"do": "wait", "name": name})["status"]
             except TimeoutError:
                 self._request(do="end", names=[name])
                 raise DemoError(f"{command_line(argv)} did not end within {timeout_s:g} s\n{tail(log_file)}") from None
-        if status:
-            raise DemoError(f"{command_line(argv)} failed with status {status}\n{tail(log_file)}")
+        return status
 
     def end(self, *names: str) -> None:
         self._request(do="end", names=list(names))
