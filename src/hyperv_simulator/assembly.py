@@ -118,7 +118,9 @@ class Inside:
         self.jobs = Jobs(self.repository, self.host_name, faults.for_job)
         names = frozenset({config.name, config.address, "localhost", "127.0.0.1"})
         drives = {volume.letter: volume.size_gb * _GIB for volume in config.volume if volume.letter}
-        self.disks = DiskStore(HostFolder(folder / "volumes", config.disk_gb * _GIB, names, drives))
+        volumes = folder / "volumes"
+        find_share = self.neighbours.shared_folder
+        self.disks = DiskStore(HostFolder(volumes, config.disk_gb * _GIB, names, drives, find_share))
         self.pipes = PipeServer()
         self.guests: GuestRunner = guests or self._runner()
         self.factory = SettingsFactory(
@@ -208,6 +210,11 @@ class Inside:
         self.guests.close()
         self.pipes.close()
 
+    def shared_folder(self, share: str) -> Path | None:
+        """What is behind one of its shares; None where there is no such share."""
+        found = self.surroundings.shares.find(share)
+        return self.disks.folder.to_local(found.path) if found is not None and not found.is_pipe else None
+
     # Putting together
 
     def _runner(self) -> GuestRunner:
@@ -296,9 +303,7 @@ class Inside:
                 FeatureSettings(repository, jobs, SwitchFeatures(self.switches)),
             ),
             EthernetSwitchExtensionProvider(repository),
-            ImageManagementProvider(
-                self.disks, self.images, OnlineResize(self.disks, machines), jobs, self.catalogue
-            ),
+            ImageManagementProvider(self.disks, self.images, OnlineResize(self.disks, machines), jobs, self.catalogue),
             MountedStorageImageProvider(self.images),
             VirtualSystemMigrationProvider(self, jobs, self.neighbours),
             *guest_access.providers(repository, machines, jobs, self.disks.folder),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, Protocol
 
 from compute_hyperv.cim.values import CimInstance, CimReference
@@ -47,6 +48,9 @@ class MigrationHost(NewcomerHost, Protocol):
     @property
     def memory(self) -> HostMemory: ...
 
+    def shared_folder(self, share: str) -> Path | None:
+        """What is behind one of its shares; None where there is no such share."""
+
     def keep(self) -> None:
         """What the host is now survives from here on, whatever happens to the simulator."""
 
@@ -81,6 +85,11 @@ class Neighbours:
     def find(self, name: str) -> MigrationHost | None:
         with self._changed:
             return self._hosts.get(name.lower())
+
+    def shared_folder(self, server: str, share: str) -> Path | None:
+        """What is behind a share; None where no host of that name runs, or it has no such share."""
+        host = self.find(server)
+        return host.shared_folder(share) if host is not None else None
 
     def is_known(self, name: str) -> bool:
         """Whether there is, or was, a host of this name: one that is down can't be reached, but its name resolves."""

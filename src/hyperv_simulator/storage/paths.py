@@ -4,6 +4,8 @@ Rule 1: nothing outside the folder is ever reached: ``..`` is resolved on the te
         system is asked, and a symbolic link anywhere on the way is refused, but for shared volumes (``mount``).
 Rule 2: names are found without regard to case and keep the case they were made with, as on NTFS.
 Rule 3: a path is a value (`parse`); looking it up is one method (`HostFolder.to_local`).
+Rule 4: a share of a file server is a volume as well, where somebody knows the server (``find_share``). Whether the
+        host's account may use it is not asked.
 
 A volume is a folder named like its drive letter (``volumes/C``). What a fresh Windows Server has of folders is made at
 the start.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +43,19 @@ _DRIVE = re.compile(r"^([A-Za-z]):(\\|$)")
 
 @dataclass(frozen=True, slots=True)
 class WindowsPath:
-    """A full path on a local drive: ``drive`` is one upper-case letter, ``parts`` hold no ``.`` or ``..``."""
+    r"""A full path: ``drive`` is one upper-case letter, or ``\\server\share``; ``parts`` hold no ``.`` or ``..``."""
 
     drive: str
     parts: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.drive}:\\" + "\\".join(self.parts)
+        root = self.drive if self.is_remote else f"{self.drive}:"
+        return f"{root}\\" + "\\".join(self.parts)
+
+    @property
+    def is_remote(self) -> bool:
+        """On a share, not on a local drive."""
+        return self.drive.startswith("\\\\")
 
     @property
     def folder(self) -> WindowsPath:
@@ -62,12 +70,18 @@ class WindowsPath:
         return str(self).casefold()
 
 
-def parse(text: str, *, host_names: frozenset[str] = frozenset()) -> WindowsPath:
+def parse(
+    text: str,
+    *,
+    host_names: frozenset[str] = frozenset(),
+    find_share: Callable[[str, str], Path | None] = lambda _server, _share: None,
+) -> WindowsPath:
     r"""A full Windows path as a value.
 
-    Accepts ``C:\x``, ``C:/x``, ``\\?\C:\x`` and, for the host's own names, ``\\host\C$\x``.
+    Accepts ``C:\x``, ``C:/x``, ``\\?\C:\x``, for the host's own names ``\\host\C$\x``, and shares that are found.
 
     :param host_names: names and addresses (lower case) by which this host is its own file server.
+    :param find_share: the folder behind a server's share; None where there is none.
     :raises DiskError: INVALID_NAME for what is no full path, BAD_NETPATH for another server's share.
     """
     plain = text.strip().replace("/", "\\")
@@ -78,14 +92,22 @@ def parse(text: str, *, host_names: frozenset[str] = frozenset()) -> WindowsPath
     if plain.startswith("\\\\"):
         server, _, rest = plain[2:].partition("\\")
         share, _, rest = rest.partition("\\")
-        if server.lower() not in host_names or not re.fullmatch(r"[A-Za-z]\$", share):
+        if server.lower() in host_names and re.fullmatch(r"[A-Za-z]\$", share):
+            plain = f"{share[0]}:\\{rest}"
+        elif find_share(server, share) is not None:
+            return WindowsPath(f"\\\\{server}\\{share}", _parts(rest, text))
+        else:
             raise DiskError(errors.BAD_NETPATH, text)
-        plain = f"{share[0]}:\\{rest}"
     drive = _DRIVE.match(plain)
     if drive is None:
         raise DiskError(errors.INVALID_NAME, text)
+    return WindowsPath(drive.group(1).upper(), _parts(plain[2:], text))
+
+
+def _parts(plain: str, text: str) -> tuple[str, ...]:
+    """:param plain: what follows the drive.  :param text: the path as it was given."""
     parts: list[str] = []
-    for part in plain[2:].split("\\"):
+    for part in plain.split("\\"):
         if part in ("", "."):
             continue
         if part == "..":
@@ -97,7 +119,7 @@ def parse(text: str, *, host_names: frozenset[str] = frozenset()) -> WindowsPath
         if not part or _FORBIDDEN.search(part) or _RESERVED.match(part):
             raise DiskError(errors.INVALID_NAME, text)
         parts.append(part)
-    return WindowsPath(drive.group(1).upper(), tuple(parts))
+    return tuple(parts)
 
 
 class HostFolder:
@@ -107,6 +129,7 @@ class HostFolder:
     :param capacity_bytes: size of ``C:`` as the host reports it; sparse, nothing is reserved.
     :param drives: the further drives and their sizes in bytes; their folders are made.
     :param host_names: names and addresses under which ``\\name\C$`` means this host.
+    :param find_share: the folder behind a share of any server, this host included; None where there is none.
     """
 
     def __init__(
@@ -115,6 +138,7 @@ class HostFolder:
         capacity_bytes: int = 500 * 1024**3,
         host_names: frozenset[str] = frozenset(),
         drives: Mapping[str, int] | None = None,
+        find_share: Callable[[str, str], Path | None] = lambda _server, _share: None,
     ) -> None:
         self.root = root
         # While it is there, nothing new fits, whatever the files leave; a file, because smbd's script asks as well.
@@ -122,6 +146,7 @@ class HostFolder:
         self._capacity_bytes = {"C": capacity_bytes, **(drives or {})}
         self._mounts: set[Path] = set()
         self._host_names = frozenset(name.lower() for name in host_names)
+        self._find_share = find_share
         for path in FRESH_FOLDERS:
             self.local_of(parse(path)).mkdir(parents=True, exist_ok=True)
         for drive in self._capacity_bytes:
@@ -129,7 +154,7 @@ class HostFolder:
 
     def parse(self, windows_path: str) -> WindowsPath:
         """:raises DiskError: as the function `parse`."""
-        return parse(windows_path, host_names=self._host_names)
+        return parse(windows_path, host_names=self._host_names, find_share=self._find_share)
 
     def to_local(self, windows_path: str) -> Path:
         """The local path of a Windows path; the file itself need not exist.
@@ -168,15 +193,24 @@ class HostFolder:
 
     def local_of(self, path: WindowsPath) -> Path:
         """:raises DiskError: as `to_local`."""
-        volume = self.root / path.drive
-        if path.drive != "C" and not volume.is_dir():
-            raise DiskError(errors.PATH_NOT_FOUND, str(path), "no such drive")
-        local = volume
+        local = self._volume(path)
         for part in path.parts:
             local = local / _found_name(local, part)
             if local.is_symlink() and local not in self._mounts:
                 raise DiskError(errors.ACCESS_DENIED, str(path), "a symbolic link in the host's folder")
         return local
+
+    def _volume(self, path: WindowsPath) -> Path:
+        if path.is_remote:
+            server, share = path.drive[2:].split("\\")
+            found = self._find_share(server, share)
+            if found is None:
+                raise DiskError(errors.BAD_NETPATH, str(path))
+            return found
+        volume = self.root / path.drive
+        if path.drive != "C" and not volume.is_dir():
+            raise DiskError(errors.PATH_NOT_FOUND, str(path), "no such drive")
+        return volume
 
     def mount(self, windows_path: str, folder: Path) -> Path:
         """Puts a folder from elsewhere there: a volume that several hosts share. The only link that is followed."""

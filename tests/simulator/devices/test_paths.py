@@ -72,6 +72,20 @@ def test_what_is_no_path_on_this_host_gets_windows_code(folder: HostFolder, path
     assert refused.value.code == code
 
 
+def test_a_share_that_is_found_is_a_volume(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    (shared / "Disks").mkdir(parents=True)
+    shares = {("filer", "vms"): shared}
+    folder = HostFolder(tmp_path / "volumes", find_share=lambda *share: shares.get(share))
+
+    assert folder.to_local(r"\\filer\vms\disks\a.vhdx") == shared / "Disks" / "a.vhdx"
+    assert folder.to_local(r"\\?\UNC\filer\vms\..\..\etc") == shared / "etc"
+    assert str(folder.parse(r"\\filer\vms\Disks\a.vhdx").folder) == r"\\filer\vms\Disks"
+    with pytest.raises(DiskError) as refused:
+        folder.to_local(r"\\filer\none\a.vhdx")
+    assert refused.value.code == errors.BAD_NETPATH
+
+
 def test_a_fresh_host_has_what_windows_has(folder: HostFolder) -> None:
     assert folder.to_local(r"C:\Users\Public\Documents\Hyper-V\Virtual Hard Disks").is_dir()
     assert not folder.exists(r"C:\OpenStack")
