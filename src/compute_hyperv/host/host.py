@@ -6,6 +6,7 @@ from types import TracebackType
 
 from compute_hyperv.cim.endpoint import Endpoint
 from compute_hyperv.cim.session import CimSession
+from compute_hyperv.host.assignable_devices import AssignableDevices
 from compute_hyperv.host.disks import Disks
 from compute_hyperv.host.drives import Drives
 from compute_hyperv.host.files import Files
@@ -13,15 +14,20 @@ from compute_hyperv.host.inventory import Inventory
 from compute_hyperv.host.machines import Machines
 from compute_hyperv.host.pci_devices import PciDevices
 from compute_hyperv.host.pipes import Pipes
+from compute_hyperv.host.settings import HypervSettings
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
 from compute_hyperv.host.snapshots import Snapshots
 from compute_hyperv.host.switches import Switches
 from compute_hyperv.host.vitals import Vitals
+from compute_hyperv.host.windows.devices import Devices
 from compute_hyperv.host.windows.features import Features
+from compute_hyperv.host.windows.firewall import Firewall
+from compute_hyperv.host.windows.network import Network
 from compute_hyperv.host.windows.power import WindowsPower
 from compute_hyperv.host.windows.registry import Registry
 from compute_hyperv.host.windows.services import WindowsServices
+from compute_hyperv.host.windows.storage_settings import StorageSettings
 
 
 class HyperVHost:
@@ -49,6 +55,12 @@ class HyperVHost:
         self.windows_services = WindowsServices(self.cim)
         self.features = Features(self.cim)
         self.power = WindowsPower(self.cim, self.inventory)
+        self.settings = HypervSettings(self.cim)
+        self.assignable_devices = AssignableDevices(self.cim)
+        self.devices = Devices(self.cim)
+        self.firewall = Firewall(self.cim)
+        self.network = Network(self.cim, endpoint.host)
+        self.storage_settings = StorageSettings(self.cim)
 
     def __enter__(self) -> HyperVHost:
         return self

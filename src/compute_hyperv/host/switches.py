@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from compute_hyperv.cim.errors import InvalidRequest
+from compute_hyperv.cim.errors import InvalidRequest, NotFound
 from compute_hyperv.cim.paths import format_path, parse_path
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimReference
-from compute_hyperv.cim.wql import any_of, escape_like, like, select
+from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar
+from compute_hyperv.cim.wql import any_of, eq, escape_like, like, select
+from compute_hyperv.host import jobs
 from compute_hyperv.host.model import Switch
+from compute_hyperv.host.power import MACHINE_ID
+from compute_hyperv.host.services import MACHINE, service
 
+_MANAGEMENT = service("Msvm_VirtualEthernetSwitchManagementService")
 _SWITCH = "Msvm_VirtualEthernetSwitch"
+_SETTINGS = "Msvm_VirtualEthernetSwitchSettingData"
 _PORT = "Msvm_EthernetPortAllocationSettingData"
-_ADAPTER = "msvm_externalethernetport"
+_ADAPTER = "Msvm_ExternalEthernetPort"
 
 
 class Switches:
@@ -61,6 +66,55 @@ class Switches:
         with self._lock:
             self._ids = {}
 
+    def create_external(self, name: str, adapter_guid: str, *, for_host: bool) -> None:
+        """Make a switch on a physical adapter, as ``New-VMSwitch -NetAdapterName -AllowManagementOS``.
+
+        :param adapter_guid: of the adapter's interface, without braces.
+        :param for_host: whether the host goes on using the adapter, through a port of its own on the switch, which
+            takes over its addresses. Both are asked for at once: a host between the two would be cut off.
+        :raises NotFound: Hyper-V knows no such adapter.
+        """
+        what = f"Making the virtual switch {name}"
+        device = eq("DeviceID", f"Microsoft:{{{adapter_guid}}}")
+        adapters = self._session.query_references(select(_ADAPTER).where(device))
+        if not adapters:
+            raise NotFound(f"{what} failed: Hyper-V knows no adapter {{{adapter_guid}}}.")
+        ports: list[CimScalar] = [_port(f"{name}_External", adapters[0])]
+        if for_host:
+            ports.append(_port(name, self._host_reference()))
+        jobs.run(
+            self._session,
+            _MANAGEMENT,
+            "DefineSystem",
+            {"SystemSettings": CimInstance(_SETTINGS, {"ElementName": name}), "ResourceSettings": ports},
+            what=what,
+            finished=lambda: self.find(name) is not None,
+        )
+        self.forget()
+
+    def remove(self, name: str) -> None:
+        """Take a switch away, as ``Remove-VMSwitch``: its adapter gets back the addresses that the host's port on it
+        has. One that is gone is fine."""
+        found = self.find(name)
+        if found is None:
+            return
+        jobs.run(
+            self._session,
+            _MANAGEMENT,
+            "DestroySystem",
+            {"AffectedSystem": _reference(found.switch_id)},
+            what=f"Removing the virtual switch {name}",
+            finished=lambda: self.find(name) is None,
+        )
+        self.forget()
+
+    def _host_reference(self) -> CimReference:
+        """The host among the machines: the one that is not named by a GUID."""
+        for reference in self._session.query_references(select(MACHINE)):
+            if not MACHINE_ID.fullmatch(str(reference.keys.get("Name", ""))):
+                return reference
+        raise NotFound("The host itself is not among its machines.")
+
     def _external(self, switch_ids: Sequence[str]) -> set[str]:
         """Ids of the switches with a port on a physical adapter: ``Microsoft:<switch>\\<port>`` are the ids of a
         switch's own ports (facts: real-instances 1.6), and HostResource names the adapter."""
@@ -70,10 +124,27 @@ class Switches:
         return {
             port.text("InstanceID").removeprefix("Microsoft:").partition("\\")[0].upper()
             for port in self._session.query(select(_PORT, ["InstanceID", "HostResource"]).where(own))
-            if any(parse_path(path).class_name.lower() == _ADAPTER for path in port.texts("HostResource"))
+            if any(parse_path(path).class_name.lower() == _ADAPTER.lower() for path in port.texts("HostResource"))
         }
 
 
 def switch_path(switch_id: str) -> str:
     """The WMI path of a switch, for HostResource."""
-    return format_path(CimReference(_SWITCH, {"CreationClassName": _SWITCH, "Name": switch_id}))
+    return format_path(_reference(switch_id))
+
+
+def _reference(switch_id: str) -> CimReference:
+    return CimReference(_SWITCH, {"CreationClassName": _SWITCH, "Name": switch_id})
+
+
+def _port(name: str, wired_to: CimReference) -> CimInstance:
+    """A port of a switch's own (hyperv-ops 5)."""
+    return CimInstance(
+        _PORT,
+        {
+            "ResourceType": 33,
+            "ResourceSubType": "Microsoft:Hyper-V:Ethernet Connection",
+            "ElementName": name,
+            "HostResource": [format_path(wired_to)],
+        },
+    )
