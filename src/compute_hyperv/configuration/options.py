@@ -191,6 +191,33 @@ the retired driver had it.
 Put the administrator password that Nova makes up into the config drive. Default False: it stays readable there.
 """,
     ),
+    cfg.StrOpt(
+        "snapshot_checkpoint_type",
+        default="production",
+        choices=[
+            ("production", "the guest brings its files into order first; where it does not, as ``standard``"),
+            ("production_only", "the guest brings its files into order first, or the snapshot fails"),
+            ("standard", "the disk as it is at that moment, as if the power had failed"),
+        ],
+        help="""
+How the disk of a running instance is held for a snapshot. The memory is never part of it. Windows Server 2012 R2 has no
+choice. Default production: the image's file systems are clean where the guest has integration services, and no
+snapshot fails for lack of them.
+""",
+    ),
+    cfg.StrOpt(
+        "snapshot_image_format",
+        default="vhdx",
+        choices=[
+            ("vhdx", "made by the host, streamed to Glance"),
+            ("vhd", "the same, for instances of generation 1; those of generation 2 cannot boot from it and get VHDX"),
+            ("qcow2", "made by qemu-img on nova-compute's machine, which needs space for two copies of the disk"),
+            ("raw", "the same"),
+        ],
+        help="""
+Format of the images that snapshots, backups and shelving make. Default vhdx: nova-compute needs no space for it.
+""",
+    ),
     cfg.BoolOpt(
         "enable_instance_metrics_collection", default=False, help="Have the host collect metrics of instances."
     ),
@@ -274,7 +301,12 @@ instances that are created from then on. Default False, as the retired driver ha
     cfg.BoolOpt("recreate_ports_on_failover", default=True, help="Plug an instance's ports again after a failover."),
     cfg.BoolOpt("auto_failback", default=True, help="Let instances move back once their preferred node is up again."),
     cfg.BoolOpt(
-        "force_destroy_instances", default=False, help="Delete an instance even while its snapshot is uploaded."
+        "force_destroy_instances",
+        default=False,
+        help="""
+Deleting an instance ends a snapshot of it that is under way. False: the deletion waits until the snapshot's checkpoint
+and files are gone. True: it does not wait; what is left is removed later. Default False, as the retired driver had it.
+""",
     ),
     cfg.BoolOpt(
         "move_disks_on_cold_migration", default=True, help="Move disks on cold migration even if both hosts see them."

@@ -39,7 +39,9 @@ _Checkpoints = list[Checkpoint]  # inside the class, list is a method
 _SERVICE = service("Msvm_VirtualSystemSnapshotService")
 _SETTINGS = "Msvm_VirtualSystemSnapshotSettingData"
 _FULL, _RECOVERY = 2, 32768  # SnapshotType
-_KIND_PREFIX = "microsoft:hyper-v:snapshot:"  # VirtualSystemType of a checkpoint, hyperv-ops 0
+# VirtualSystemType of checkpoints, hyperv-ops 0; in lower case
+_KIND_PREFIX = "microsoft:hyper-v:snapshot:"
+_RECOVERY_KIND, _REALIZED_KIND = f"{_KIND_PREFIX}recovery", f"{_KIND_PREFIX}realized"
 _ID_PREFIX = "Microsoft:"
 
 # OperationalStatus[1] of a machine that is busy with a checkpoint or with merging what one has held (hyperv-ops 6):
@@ -69,13 +71,12 @@ class Snapshots:
 
     def list(self, machine_id: str) -> _Checkpoints:
         """The machine's checkpoints of any kind, whoever took them."""
-        wanted = ["InstanceID", "ElementName", "VirtualSystemType", "VirtualSystemIdentifier"]
-        rows = self._session.query(select(SYSTEM, wanted).where(eq("VirtualSystemIdentifier", machine_id)))
-        return [
-            Checkpoint(row.text("InstanceID").removeprefix(_ID_PREFIX), row.text("ElementName", ""))
-            for row in rows
-            if row.text("VirtualSystemType", "").lower().startswith(_KIND_PREFIX)
-        ]
+        return self._list(machine_id, (_KIND_PREFIX,))
+
+    def since(self, machine_id: str, known: Collection[str]) -> _Checkpoints:
+        """Checkpoints of the kind that ``create`` takes, but for those whose ids are known."""
+        kinds = (_RECOVERY_KIND,) if self._has_recovery_kind() else (_REALIZED_KIND,)
+        return [found for found in self._list(machine_id, kinds) if found.checkpoint_id not in known]
 
     def create(
         self,
@@ -93,7 +94,7 @@ class Snapshots:
         :param progress: called while the host is at it; what it raises ends that.
         :raises MethodFailed: none of these can be had; nothing is left.
         """
-        if not versions.has(self._host_info().version, Feature.PRODUCTION_CHECKPOINTS):
+        if not self._has_recovery_kind():
             self._take(machine_id, {"SnapshotSettings": "", "SnapshotType": _FULL}, known, progress)
         else:
             self._take_first_possible(machine_id, consistency, known, progress)
@@ -126,6 +127,18 @@ class Snapshots:
         self._wait(machine_id, lambda: not self._busy(machine_id))
 
     # --- how
+
+    def _list(self, machine_id: str, kinds: tuple[str, ...]) -> _Checkpoints:
+        wanted = ["InstanceID", "ElementName", "VirtualSystemType", "VirtualSystemIdentifier"]
+        rows = self._session.query(select(SYSTEM, wanted).where(eq("VirtualSystemIdentifier", machine_id)))
+        return [
+            Checkpoint(row.text("InstanceID").removeprefix(_ID_PREFIX), row.text("ElementName", ""))
+            for row in rows
+            if row.text("VirtualSystemType", "").lower().startswith(kinds)
+        ]
+
+    def _has_recovery_kind(self) -> bool:
+        return versions.has(self._host_info().version, Feature.PRODUCTION_CHECKPOINTS)
 
     def _take_first_possible(
         self, machine_id: str, consistency: Sequence[Consistency], known: Collection[str], progress: Progress | None
@@ -163,7 +176,7 @@ class Snapshots:
                 raise
 
     def _new(self, machine_id: str, known: Collection[str]) -> Checkpoint | None:
-        return next((found for found in self.list(machine_id) if found.checkpoint_id not in known), None)
+        return next(iter(self.since(machine_id, known)), None)
 
     def _rename(self, checkpoint: Checkpoint, name: str) -> None:
         settings = CimInstance(SYSTEM, {"InstanceID": f"{_ID_PREFIX}{checkpoint.checkpoint_id}", "ElementName": name})

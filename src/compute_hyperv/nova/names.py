@@ -6,6 +6,7 @@ All of them are the retired driver's, for good: machines and files that it left 
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Literal
 
@@ -27,6 +28,11 @@ def revert_folder(instances_path: str, instance_name: str) -> str:
     return paths.join(instances_path, f"{instance_name}_revert")
 
 
+def export_folder(folder: str) -> str:
+    """Where the host puts what is read from it soon and deleted then."""
+    return paths.join(folder, "export")
+
+
 def root_disk(folder: str, disk_format: str) -> str:
     return paths.join(folder, f"root.{disk_format}")
 
@@ -34,6 +40,10 @@ def root_disk(folder: str, disk_format: str) -> str:
 def ephemeral_disk(folder: str, number: int) -> str:
     """:param number: counts from 0."""
     return paths.join(folder, f"eph{number}.vhdx")
+
+
+def is_ephemeral_disk(file_name: str) -> bool:
+    return re.fullmatch(r"eph\d+\.vhdx", file_name, re.IGNORECASE) is not None
 
 
 def swap_disk(folder: str) -> str:

@@ -34,7 +34,6 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
             "failover_period",
             "recreate_ports_on_failover",
             "auto_failback",
-            "force_destroy_instances",
             "move_disks_on_cold_migration",
         }
     ),
