@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from compute_hyperv.cim import wql
-from compute_hyperv.cim.errors import NotFound
+from compute_hyperv.cim.errors import NotFound, ProtocolError
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimValue
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import Condition
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.windows.registry import Kind, Registry
@@ -134,6 +134,37 @@ class RegistryRight:
 
     def read(self, session: CimSession) -> bool:
         return Registry(session).is_writable(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMethod:
+    """The instance that a static method without parameters gives, one request.
+
+    :param output: the output parameter that it is in.
+    :param optional: whether a host without the class or namespace is one without the instance.
+    """
+
+    namespace: str
+    class_name: str
+    method: str
+    output: str
+    optional: bool = False
+
+    @property
+    def description(self) -> str:
+        return f"{self.namespace}: {self.class_name}.{self.method}()"
+
+    def read(self, session: CimSession) -> CimInstance | None:
+        try:
+            result = session.invoke(CimReference(self.class_name, {}, self.namespace), self.method)
+        except NotFound:
+            if self.optional:
+                return None
+            raise
+        found = result[self.output]
+        if not isinstance(found, CimInstance):
+            raise ProtocolError(f"{self.description}: the host's answer has no {self.output}.")
+        return found
 
 
 def one(instances: tuple[CimInstance, ...], source: Source[Any]) -> CimInstance:
