@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 from nova import exception
-from nova.objects import instance_numa
-from nova.objects import instance_pci_requests as pci
 
 from compute_hyperv.host.model import Bus, Drive, DriveKind, Memory, Nic, SecureBootTemplate, SerialPort
 from compute_hyperv.nova import spec
@@ -312,31 +310,12 @@ def test_remotefx_is_refused(key):
 @pytest.mark.parametrize(
     ("image", "extra_specs", "says"),
     [
-        ({"os_vtpm": "required"}, {}, "TPM"),
-        ({"hw_tpm_version": "2.0"}, {}, "TPM"),
-        ({}, {"hw:tpm_version": "2.0"}, "TPM"),
         ({"os_shielded_vm": "required"}, {}, "shielded"),
     ],
 )
 def test_what_is_not_there_yet_is_refused_and_not_ignored(image, extra_specs, says):
     with pytest.raises(InstanceRefused, match=says):
         plan(image=image, flavor=make_flavor(extra_specs=extra_specs))
-
-
-def test_virtual_numa_is_refused():
-    instance = make_instance()
-    instance.numa_topology = instance_numa.InstanceNUMATopology(cells=[])
-
-    with pytest.raises(InstanceRefused, match="NUMA"):
-        plan(instance=instance)
-
-
-def test_pci_passthrough_is_refused():
-    instance = make_instance()
-    instance.pci_requests = pci.InstancePCIRequests(requests=[pci.InstancePCIRequest(count=1)])
-
-    with pytest.raises(InstanceRefused, match="PCI"):
-        plan(instance=instance)
 
 
 @pytest.mark.parametrize(

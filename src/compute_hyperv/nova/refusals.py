@@ -37,17 +37,8 @@ TABLE = (
     Refusal(
         "os:resolution, os:monitors, os:vram",
         _extra_spec("os:resolution", "os:monitors", "os:vram"),
-        "RemoteFX was removed from Windows by Microsoft in 2021. Remove these extra specs from the flavor.",
-    ),
-    Refusal(
-        "hw:numa_*, hw:cpu_policy, hw:mem_page_size",
-        lambda instance, _image: instance.numa_topology is not None,
-        "virtual NUMA, dedicated CPUs and large pages are not supported yet. Take a flavor without them.",
-    ),
-    Refusal(
-        "pci_passthrough:alias",
-        lambda instance, _image: bool(instance.pci_requests and instance.pci_requests.requests),
-        "passing through PCI devices is not supported yet. Take a flavor and ports without them.",
+        "RemoteFX was removed from Windows by Microsoft in 2021. Remove these extra specs from the flavor; a share of "
+        "a graphics card is resources:VGPU, a whole one pci_passthrough:alias.",
     ),
     Refusal(
         "os_shielded_vm",
@@ -55,13 +46,16 @@ TABLE = (
         "shielded machines are not supported yet. Take another image.",
     ),
     Refusal(
-        "os_vtpm, hw_tpm_version, hw:tpm_version",
+        "os_vtpm with img_pdk_reference",
         lambda instance, image: (
             image_property(instance, image, "os_vtpm") == "required"
-            or image_property(instance, image, "hw_tpm_version") is not None
-            or "hw:tpm_version" in instance.flavor.extra_specs
+            and (
+                image_property(instance, image, "img_pdk_reference") is not None
+                or "img_pdk_reference" in instance.metadata
+            )
         ),
-        "a virtual TPM is not supported yet. Take an image and a flavor without it.",
+        "a virtual TPM with provisioning data for a guarded host is not supported yet. Remove img_pdk_reference from "
+        "image and server for a TPM whose keys are the host's own.",
     ),
 )
 

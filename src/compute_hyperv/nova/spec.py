@@ -20,19 +20,16 @@ from nova.objects.instance import Instance
 
 from compute_hyperv.host import paths, versions
 from compute_hyperv.host.errors import UnsupportedByHost
-from compute_hyperv.host.model import DriveKind, MachineSpec, Memory, Processor, SecureBootTemplate, SerialPort
-from compute_hyperv.nova import block_devices, disk_limits, names, refusals, vifs
+from compute_hyperv.host.model import DriveKind, MachineSpec, SecureBootTemplate, SerialPort
+from compute_hyperv.nova import block_devices, disk_limits, extra_specs, hardware, names, refusals, vifs
 from compute_hyperv.nova.block_devices import Generation, Layout, Wishes
 from compute_hyperv.nova.errors import InstanceRefused
+from compute_hyperv.nova.hardware import HostDevices
 from compute_hyperv.nova.image_properties import image_property
 from compute_hyperv.nova.settings import BuildSettings
 
 _MACHINE_TYPES: Mapping[str, Generation] = {"hyperv-gen1": 1, "hyperv-gen2": 2}
 _FIRMWARES: Mapping[str, Generation] = {"bios": 1, "uefi": 2}
-
-# Msvm_MemorySettingData page: the host takes memory in steps of 2 MB, and at least 32 MB.
-_MEMORY_STEP_MB = 2
-_MEMORY_MINIMUM_MB = 32
 
 
 def machine_spec(
@@ -54,11 +51,14 @@ def machine_spec(
     """
     _check_name(instance)
     refusals.check(instance, image_meta)
+    extra_specs.check(instance)
     disks = disk_layout(instance, image_meta, block_device_info, settings, host_version, config_drive=config_drive)
     machine_generation = generation(instance, image_meta, host_version)
     if machine_generation == 2 and image_meta.obj_attr_is_set("disk_format") and image_meta.disk_format == "vhd":
         raise _vhd_in_generation_2(instance)
     nested = wants_nested_virtualization(instance, image_meta, host_version)
+    numa = hardware.numa_nodes(instance)
+    devices = host_devices(instance, host_version)
     secure_boot = secure_boot_template(instance, image_meta, machine_generation, host_version)
     nics = tuple(vifs.nic(instance, vif, settings) for vif in network_info)
     return MachineSpec(
@@ -66,12 +66,10 @@ def machine_spec(
         notes=(instance.uuid,),
         generation=machine_generation,
         folder=names.instance_folder(settings.instances_path, instance.name),
-        memory=memory(instance, settings.dynamic_memory_ratio, static=nested),
-        processor=Processor(
-            count=instance.flavor.vcpus,
-            limit_features=settings.limit_cpu_features,
-            expose_virtualization=nested,
+        memory=hardware.memory(
+            instance, settings.dynamic_memory_ratio, numa=numa, nested=nested, devices=devices != HostDevices()
         ),
+        processor=hardware.processor(instance, numa, limit_features=settings.limit_cpu_features, nested=nested),
         drives=disks.drives,
         nics=nics,
         serial_ports=serial_ports(instance, image_meta),
@@ -82,6 +80,10 @@ def machine_spec(
         secure_boot=secure_boot,
         asset_tag=settings.asset_tag,
         shutdown_on_host_stop=settings.instance_automatic_shutdown,
+        tpm=wants_tpm(instance, image_meta, machine_generation, host_version),
+        pci_devices=devices.pci,
+        gpu_partitions=devices.gpu_partitions,
+        mmio=hardware.mmio_space(instance, devices),
     )
 
 
@@ -163,20 +165,28 @@ def generation(instance: Instance, image_meta: ImageMeta, host_version: versions
     return chosen
 
 
-def memory(instance: Instance, ratio: float, *, static: bool) -> Memory:
-    """All of the flavor's RAM from the start, or, with a ratio above 1, a part of it that can grow to all."""
-    total_mb = instance.flavor.memory_mb
-    if total_mb < _MEMORY_MINIMUM_MB or total_mb % _MEMORY_STEP_MB:
+def host_devices(instance: Instance, host_version: versions.Version) -> HostDevices:
+    devices = hardware.host_devices(instance)
+    if devices.pci:
+        _require(instance, host_version, versions.Feature.DEVICE_ASSIGNMENT)
+    if devices.gpu_partitions:
+        _require(instance, host_version, versions.Feature.GPU_PARTITIONS)
+    return devices
+
+
+def wants_tpm(
+    instance: Instance, image_meta: ImageMeta, machine_generation: Generation, host_version: versions.Version
+) -> bool:
+    if not hardware.wants_tpm(instance, image_meta):
+        return False
+    if machine_generation != 2:
         raise InstanceRefused(
             instance_id=instance.uuid,
-            reason=f"the flavor has {total_mb} MB of RAM: Hyper-V takes steps of {_MEMORY_STEP_MB} MB and at least "
-            f"{_MEMORY_MINIMUM_MB} MB.",
+            reason="a virtual TPM needs a generation 2 machine: set the image's property hw_machine_type to "
+            "hyperv-gen2.",
         )
-    if static or ratio <= 1:
-        return Memory(startup_mb=total_mb, minimum_mb=total_mb, maximum_mb=total_mb)
-    startup_mb = int(total_mb / ratio)
-    startup_mb = min(max(startup_mb - startup_mb % _MEMORY_STEP_MB, _MEMORY_MINIMUM_MB), total_mb)
-    return Memory(startup_mb=startup_mb, minimum_mb=startup_mb, maximum_mb=total_mb)
+    _require(instance, host_version, versions.Feature.VIRTUAL_TPM)
+    return True
 
 
 def wants_nested_virtualization(instance: Instance, image_meta: ImageMeta, host_version: versions.Version) -> bool:
