@@ -88,19 +88,20 @@ class HypervSettings:
 
     def set_migration_networks(self, subnets: Sequence[str]) -> None:
         """Exactly these: missing ones are added before others go."""
-        wanted = [str(ipaddress.ip_network(subnet)) for subnet in subnets]
+        wanted = [ipaddress.ip_network(subnet) for subnet in subnets]
         there = self._networks()
         known = {subnet for subnet, _ in there}
         added: list[CimScalar] = [
             CimInstance(
-                _MIGRATION_NETWORK, {"SubnetNumber": subnet.split("/")[0], "PrefixLength": int(subnet.split("/")[1])}
+                _MIGRATION_NETWORK, {"SubnetNumber": str(subnet.network_address), "PrefixLength": subnet.prefixlen}
             )
             for subnet in wanted
-            if subnet not in known
+            if str(subnet) not in known
         ]
         if added:
             self._run_migration("AddNetworkSettings", {"NetworkSettings": added}, "Adding migration networks")
-        gone: list[CimScalar] = [reference for subnet, reference in there if subnet not in wanted]
+        kept = {str(subnet) for subnet in wanted}
+        gone: list[CimScalar] = [reference for subnet, reference in there if subnet not in kept]
         if gone:
             self._run_migration("RemoveNetworkSettings", {"NetworkSettings": gone}, "Removing migration networks")
 
