@@ -60,6 +60,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def get_available_resource(self, nodename):
         self._rooms.builder.remove_leftovers()
+        self._rooms.snapshots.remove_leftovers()
         return self._rooms.resources.available()
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
@@ -107,6 +108,7 @@ class HyperVDriver(driver.ComputeDriver):
     def destroy(
         self, context, instance, network_info, block_device_info=None, destroy_disks=True, destroy_secrets=True
     ):
+        self._rooms.snapshots.end(instance)
         self._rooms.builder.destroy(instance, destroy_disks=destroy_disks)
 
     def cleanup(
@@ -172,6 +174,11 @@ class HyperVDriver(driver.ComputeDriver):
 
     def resume_state_on_host_boot(self, context, instance, network_info, share_info, block_device_info=None):
         self.power_on(context, instance, network_info, block_device_info, share_info=share_info)
+
+    # Copies
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        self._rooms.snapshots.take(context, instance, image_id, update_task_state)
 
     # Ports
 

@@ -28,9 +28,11 @@ from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.leftovers import Leftovers
 from compute_hyperv.nova.lifecycle import Lifecycle
 from compute_hyperv.nova.local_disks import LocalDisks
+from compute_hyperv.nova.notes import Notes
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.resources import Resources
 from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
+from compute_hyperv.nova.snapshots import Snapshots, Unfinished
 from compute_hyperv.nova.vifs import Vifs
 
 CONF = nova.conf.CONF
@@ -49,6 +51,7 @@ class Rooms:
     power: Power
     vifs: Vifs
     builder: Builder
+    snapshots: Snapshots
     console: ConsoleLogs
     images: ImageCache
     resources: Resources
@@ -127,6 +130,9 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         console=console,
         leftovers=Leftovers(state / "leftovers"),
     )
+    snapshots = Snapshots(
+        host, instances, Notes(state / "snapshots" / "unfinished", Unfinished), state / "snapshots" / "work"
+    )
     resources = Resources(host, settings.instances_path)
     lifecycle = Lifecycle(
         host,
@@ -134,7 +140,9 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         host_started=HostBoot(service_host, instances, power).resume_instances,
     )
     address = _address(settings.server)
-    return Rooms(settings, host, instances, power, ports, builder, console, images, resources, lifecycle, address)
+    return Rooms(
+        settings, host, instances, power, ports, builder, snapshots, console, images, resources, lifecycle, address
+    )
 
 
 def _teller(instances: Instances, console: ConsoleLogs, emit: Emit) -> Callable[[str, MachineSummary, int], None]:
