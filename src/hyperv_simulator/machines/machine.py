@@ -15,56 +15,27 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from compute_hyperv.cim.values import CimReference, CimValue
-from hyperv_simulator.guests.base import UNSPECIFIED, Guest, GuestDiskSpec, GuestError, GuestRunner, StopReason
+from hyperv_simulator.guests.base import UNSPECIFIED, Guest, GuestDiskSpec, GuestError, StopReason
 from hyperv_simulator.guests.picture import Picture
-from hyperv_simulator.jobs import JobControl, Jobs
-from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.jobs import JobControl
+from hyperv_simulator.machines.guest_keeper import GuestKeeper, cause_of
 from hyperv_simulator.machines.reader import MachineReader
+from hyperv_simulator.machines.surroundings import Surroundings
 from hyperv_simulator.machines.transitions import KNOWN_REQUESTS, TRANSITIONS, State, Transition
 from hyperv_simulator.outcomes import (
     INVALID_PARAMETER,
     INVALID_STATE,
     OUT_OF_MEMORY_RESULT,
-    START_FAILED,
     OperationFailed,
     Refused,
 )
-from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.storage.errors import DiskError
 
 _LOG = logging.getLogger(__name__)
 _NORMAL = "Operating normally"
-
-
-class Surroundings(Protocol):
-    """What a machine needs of its host."""
-
-    @property
-    def host_name(self) -> str: ...
-
-    @property
-    def repository(self) -> Repository: ...
-
-    @property
-    def jobs(self) -> Jobs: ...
-
-    @property
-    def guests(self) -> GuestRunner: ...
-
-    @property
-    def memory(self) -> HostMemory: ...
-
-    @property
-    def state_folder(self) -> Path: ...
-
-    @property
-    def hypervisor_runs(self) -> bool: ...
-
-    def check_devices(self, machine: Machine, action: str) -> None:
-        """:raises OperationFailed: the host's devices that the machine has do not allow the action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +62,9 @@ class Machine:
         self.disks_lock = threading.RLock()  # held while the files under its disks change hands
         self.state = state
         self._host = host
-        self._guest: Guest | None = None
+        self._keeper = GuestKeeper(host, machine_id, self.reader, self)
         self._changing: Transition | None = None
         self._is_claimed = False
-        self._started_at = 0.0
         self._stopping_asked = False
         # Told before the guest starts, and after it is off.
         self.before_start: Callable[[Machine], None] = lambda _machine: None
@@ -119,14 +89,14 @@ class Machine:
 
     @property
     def guest(self) -> Guest | None:
-        return self._guest if self.state in (State.RUNNING, State.PAUSED) else None
+        return self._keeper.guest if self.state in (State.RUNNING, State.PAUSED) else None
 
     @property
     def uptime_ms(self) -> int:
         """OnTimeInMilliseconds: 0 while it is off; goes on when the guest reboots (real-instances 3.2)."""
         if self.state not in (State.RUNNING, State.PAUSED):
             return 0
-        return int((time.monotonic() - self._started_at) * 1000)
+        return int((time.monotonic() - self._keeper.started_at) * 1000)
 
     @property
     def integration_ready(self) -> bool:
@@ -142,8 +112,12 @@ class Machine:
         guest = self.guest
         if guest is not None:
             return guest.console.picture()
-        saved = self._saved_picture
-        return Picture.read(saved) if self.state is State.SAVED and saved.exists() else None
+        return self._keeper.picture() if self.state is State.SAVED else None
+
+    @property
+    def saved_file(self) -> Path:
+        """Where its memory is while it is saved."""
+        return self._keeper.saved_file
 
     # Asking for a change
 
@@ -224,23 +198,18 @@ class Machine:
 
     def leave(self) -> None:
         """Turns the machine off without a job: the host goes down, or the machine is destroyed."""
-        with self.lock:
-            guest, self._guest = self._guest, None
-        if guest is not None:
-            try:
-                guest.power_off()
-            except DiskError as error:
-                _LOG.error("turning off %s: %s", self.machine_id, error)
-        self._release()
+        try:
+            self._keeper.end()
+        except DiskError as error:
+            _LOG.error("turning off %s: %s", self.machine_id, error)
 
     # What the guest does by itself (GuestListener)
 
     def stopped(self, machine_id: str, reason: StopReason) -> None:
         with self.lock:
-            if self._changing is not None or self._guest is None:
+            if self._changing is not None or self._keeper.guest is None:
                 return
-            self._guest = None
-            self._release()
+            self._keeper.forget()
             self._settle(State.OFF)
 
     def reset(self, machine_id: str) -> None:
@@ -268,7 +237,7 @@ class Machine:
         except (DiskError, GuestError) as error:
             name = self.reader.name
             raise OperationFailed(
-                f"Modifying the properties of '{name}' failed.", self._cause(error), machine_id=self.machine_id
+                f"Modifying the properties of '{name}' failed.", cause_of(error), machine_id=self.machine_id
             ) from None
 
     # Checkpoints
@@ -320,7 +289,7 @@ class Machine:
             guest.change_memory(size_mb)
         except GuestError as error:
             self._host.memory.take(self.machine_id, before_mb)
-            raise OperationFailed(summary, self._cause(error), machine_id=self.machine_id) from None
+            raise OperationFailed(summary, cause_of(error), machine_id=self.machine_id) from None
 
     # Migrations
 
@@ -335,8 +304,8 @@ class Machine:
                 raise GuestError(UNSPECIFIED, "The virtual machine is not running.")
             guest.save(memory)
         with self.lock:
-            self._guest = None
-        return Departure(self.state, self._started_at)
+            self._keeper.guest = None
+        return Departure(self.state, self._keeper.started_at)
 
     def arrive(self, memory: Path, departure: Departure) -> None:
         """Goes on from what ``leave_for`` wrote, here or at another host.
@@ -344,15 +313,13 @@ class Machine:
         :raises OperationFailed: it does not start.
         """
         self._start(memory)
-        guest = self._guest
-        if departure.state is State.PAUSED and guest is not None:
-            guest.pause()
+        if departure.state is State.PAUSED and self._keeper.guest is not None:
+            self._keeper.guest.pause()
         with self.lock:
-            self._started_at = departure.started_at
-            gone = guest is None or not guest.running
+            self._keeper.started_at = departure.started_at
+            gone = not self._keeper.is_alive
             if gone:
-                self._guest = None
-                self._release()
+                self._keeper.forget()
             self._settle(State.OFF if gone else departure.state)
 
     # Doing it, in the thread of a job
@@ -361,9 +328,9 @@ class Machine:
         actions: Mapping[str, Callable[[], None]] = {
             "start": self._start,
             "restore": self._restore,
-            "turn off": self._turn_off,
-            "discard": self._discard,
-            "save": self._save,
+            "turn off": self._keeper.end,
+            "discard": self._keeper.discard,
+            "save": self._keeper.save,
             "pause": self._pause,
             "resume": self._resume,
             "reset": self._reset,
@@ -373,116 +340,53 @@ class Machine:
             actions[transition.action]()
         except (DiskError, GuestError) as error:
             raise OperationFailed(
-                f"'{self.reader.name}' failed to change state.", self._cause(error), machine_id=self.machine_id
+                f"'{self.reader.name}' failed to change state.", cause_of(error), machine_id=self.machine_id
             ) from None
         with self.lock:
             self._changing = None
-            guest = self._guest
             # The guest may have ended between its start and now, and nobody listened (rule 3).
-            gone = transition.target in (State.RUNNING, State.PAUSED) and (guest is None or not guest.running)
+            gone = transition.target in (State.RUNNING, State.PAUSED) and not self._keeper.is_alive
             if gone:
-                self._guest = None
-                self._release()
+                self._keeper.forget()
             self._settle(State.OFF if gone else transition.target)
 
     def _stay(self) -> None:
         """A change failed: the machine is where it was, or off where its guest is gone."""
         with self.lock:
             self._changing = None
-            if self._guest is not None and not self._guest.running:
-                self._guest = None
-            if self._guest is None and self.state in (State.RUNNING, State.PAUSED):
+            if not self._keeper.is_alive:
+                self._keeper.guest = None
+            if self._keeper.guest is None and self.state in (State.RUNNING, State.PAUSED):
                 self.state = State.OFF
             if self.state not in (State.RUNNING, State.PAUSED):
-                self._release()
+                self._keeper.release()
             self._settle(self.state)
 
     def _start(self, restore_from: Path | None = None) -> None:
         with self.disks_lock:
             if restore_from is None and self.state is State.OFF:
                 self.before_start(self)
-            self._start_guest(restore_from)
-
-    def _start_guest(self, restore_from: Path | None) -> None:
-        if not self._host.hypervisor_runs:
-            name = self.reader.name
-            raise self._start_failed(
-                f"Virtual machine '{name}' could not be started because the hypervisor is not running."
-            )
-        spec = self.reader.guest_spec(self._host.host_name)
-        if not self._host.memory.take(self.machine_id, spec.memory_mb):
-            raise self._start_failed(
-                f"Not enough memory in the system to start the virtual machine {spec.name} with ram size "
-                f"{spec.memory_mb} megabytes.",
-                "Could not initialize memory: Not enough memory resources are available to complete this operation. "
-                f"(0x{OUT_OF_MEMORY_RESULT:08X}).",
-            )
-        guest = self._host.guests.create(spec, self)
-        try:
-            guest.start(restore_from)
-        except DiskError as error:
-            raise self._attachment_failed(error) from None
-        except GuestError as error:
-            raise self._start_failed(self._cause(error)) from None
-        guest.exchange.tell(self.reader.host_exchange_items())
+            self._keeper.start(restore_from)
         with self.lock:
-            self._guest = guest
             self._stopping_asked = False
-            self._started_at = time.monotonic()
 
     def _restore(self) -> None:
-        self._start(self.saved_file if self.saved_file.exists() else None)
-
-    def _turn_off(self) -> None:
-        guest = self._guest
-        if guest is not None:
-            guest.power_off()
-        with self.lock:
-            self._guest = None
-            self._release()
-
-    def _discard(self) -> None:
-        self.saved_file.unlink(missing_ok=True)
-
-    def _save(self) -> None:
-        guest = self._guest
-        if guest is not None:
-            self.saved_file.parent.mkdir(parents=True, exist_ok=True)
-            guest.console.picture().save(self._saved_picture)
-            guest.save(self.saved_file)
-        with self.lock:
-            self._guest = None
-            self._release()
+        self._start(self._keeper.restore())
 
     def _pause(self) -> None:
-        if self._guest is not None:
-            self._guest.pause()
+        if self._keeper.guest is not None:
+            self._keeper.guest.pause()
 
     def _resume(self) -> None:
-        if self._guest is not None:
-            self._guest.resume()
+        if self._keeper.guest is not None:
+            self._keeper.guest.resume()
 
     def _reset(self) -> None:
-        if self._guest is not None:
-            self._guest.reset()
-            if self.state is State.PAUSED:
-                self._guest.resume()
+        self._keeper.reset(was_paused=self.state is State.PAUSED)
         with self.lock:
             self._stopping_asked = False
 
     # Inside
-
-    @property
-    def _saved_picture(self) -> Path:
-        return self.saved_file.with_suffix(".png")
-
-    @property
-    def saved_file(self) -> Path:
-        """Where its memory is while it is saved."""
-        return self._host.state_folder / "saved" / f"{self.machine_id}.state"
-
-    def _release(self) -> None:
-        self._host.memory.give_back(self.machine_id)
 
     def _show(self, changes: Mapping[str, CimValue]) -> None:
         self._host.repository.change(self.reference, changes)
@@ -492,7 +396,7 @@ class Machine:
         has_ended = state is State.OFF and self.state in (State.RUNNING, State.PAUSED)
         self.state = state
         on = state in (State.RUNNING, State.PAUSED)
-        guest = self._guest
+        guest = self._keeper.guest
         self._show(
             {
                 "EnabledState": int(state),
@@ -508,23 +412,3 @@ class Machine:
         )
         if has_ended:
             self.after_stop(self)
-
-    def _start_failed(self, *causes: str) -> OperationFailed:
-        return OperationFailed(
-            f"'{self.reader.name}' failed to start.", *causes, code=START_FAILED, machine_id=self.machine_id
-        )
-
-    def _attachment_failed(self, error: DiskError) -> OperationFailed:
-        """A file is missing, damaged or open elsewhere (texts: real-instances 3.7)."""
-        name = self.reader.name
-        bus = next((drive.bus for drive in self.reader.drives() if drive.path.lower() == error.path.lower()), "SCSI")
-        device = "Synthetic SCSI Controller" if bus == "SCSI" else "Emulated IDE Controller"
-        cause = f"'{error.text}' (0x{error.code:08X})"
-        return self._start_failed(
-            f"'{name}' {device}: Failed to Power on with Error {cause}.",
-            f"'{name}': Attachment '{error.path}' failed to open because of error: {cause}.",
-        )
-
-    @staticmethod
-    def _cause(error: DiskError | GuestError) -> str:
-        return f"{error.text} (0x{error.code:08X})."

@@ -15,8 +15,9 @@ from pathlib import Path
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.jobs import NEVER
-from hyperv_simulator.machines.machine import Machine, Surroundings
+from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.settings import PLANNED, REALIZED, VSSD, SettingsFactory
+from hyperv_simulator.machines.surroundings import Surroundings
 from hyperv_simulator.machines.transitions import State
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.repository.defaults import new_instance

@@ -1,0 +1,42 @@
+"""What a machine and its guest need of their host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from hyperv_simulator.guests.base import GuestRunner
+from hyperv_simulator.jobs import Jobs
+from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.repository.instances import Repository
+
+if TYPE_CHECKING:
+    from hyperv_simulator.machines.machine import Machine
+
+
+class Surroundings(Protocol):
+    """One host, as far as its machines know it."""
+
+    @property
+    def host_name(self) -> str: ...
+
+    @property
+    def repository(self) -> Repository: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def guests(self) -> GuestRunner: ...
+
+    @property
+    def memory(self) -> HostMemory: ...
+
+    @property
+    def state_folder(self) -> Path: ...
+
+    @property
+    def hypervisor_runs(self) -> bool: ...
+
+    def check_devices(self, machine: Machine, action: str) -> None:
+        """:raises OperationFailed: the host's devices that the machine has do not allow the action."""
