@@ -119,7 +119,7 @@ def basic(context: Context) -> Finding:
     return warned("Basic is on", "off", remedy)
 
 
-_PRIVILEGED_KEY = RegistryRight(r"SYSTEM\CurrentControlSet\Control")
+PRIVILEGED_KEY = RegistryRight(r"SYSTEM\CurrentControlSet\Control")
 _BUILT_IN = "administrator"
 _EXAMPLE = r"DOMAIN\openstack"
 
@@ -132,12 +132,12 @@ _EXAMPLE = r"DOMAIN\openstack"
     "more than that, on other machines too, is worth more to a thief.",
     good="An account for this purpose alone that is a local administrator of its hosts, and nothing elsewhere.",
     by_hand="Add-LocalGroupMember -Group Administrators -Member 'DOMAIN\\openstack'",
-    reads=(_PRIVILEGED_KEY, COMPUTER),
+    reads=(PRIVILEGED_KEY, COMPUTER),
 )
 def account(context: Context) -> Finding:
     who = context.host.account
     name = who or "the account"
-    if not context.host.of(_PRIVILEGED_KEY):
+    if not context.host.of(PRIVILEGED_KEY):
         return failed(
             f"{name} may read the host, but not change it",
             "an administrator of the host",

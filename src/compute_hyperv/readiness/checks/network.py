@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
@@ -40,6 +41,7 @@ ADDRESSES = Instances(
 TEAM_MEMBERS = Instances(NETWORK, "MSFT_NetLbfoTeamMember", ("Name", "Team"), optional=True)
 
 _ROLE = "Microsoft-Hyper-V"
+_PHYSICAL, _HOST = "msvm_externalethernetport", "msvm_computersystem"
 _CONNECTED = 1  # MSFT_NetAdapter.MediaConnectState
 _ENABLED = 2  # Msvm_EthernetSwitchExtension.EnabledState
 _FORWARDING = 3  # ExtensionType
@@ -74,9 +76,10 @@ def switches(host: Readings) -> tuple[_Switch, ...]:
 
 
 def _switch(row: CimInstance, resources: Sequence[str]) -> _Switch:
-    physical = [path for path in resources if "msvm_externalethernetport" in path.lower()]
-    adapters = tuple(found[1].upper() for path in physical if (found := _GUID.search(path)))
-    managed = any("msvm_computersystem" in path.lower() for path in resources)
+    connected = [parse_path(path) for path in resources]
+    device_ids = [each.key("DeviceID") for each in connected if each.class_name.lower() == _PHYSICAL]
+    adapters = tuple(found[1].upper() for text in device_ids if (found := _GUID.search(text)))
+    managed = any(each.class_name.lower() == _HOST for each in connected)
     return _Switch(row.text("Name").upper(), row.text("ElementName"), adapters, managed)
 
 
