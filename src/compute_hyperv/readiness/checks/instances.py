@@ -11,7 +11,7 @@ from compute_hyperv.cim.errors import CimError
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.configuration.options import DEFAULT_INSTANCES_PATH
 from compute_hyperv.host import paths
-from compute_hyperv.host.errors import FileMissing
+from compute_hyperv.host.errors import FileMissing, ShareMissing
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.model import VolumeSpace
 from compute_hyperv.readiness.context import Context
@@ -87,7 +87,7 @@ def folder(context: Context) -> Finding:
     path = context.wanted.instances_path
     try:
         found = _folder(context)
-    except FileMissing as error:
+    except (FileMissing, ShareMissing) as error:
         return failed(error.message, f"a volume for {path}", "Correct [hyperv] instances_path, or make the volume.")
     if not found.exists:
         return warned(
