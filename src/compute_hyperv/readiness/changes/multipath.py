@@ -13,6 +13,7 @@ from compute_hyperv.readiness.changes.base import Change, Effects, Stage, State
 from compute_hyperv.readiness.readings import Readings
 
 KEY, VALUE = r"SYSTEM\CurrentControlSet\Control\MPDEV", "MPIOSupportedDeviceList"
+FEATURE = "Multipath-IO"
 #: The entry by which the bus itself is claimed, whatever devices are on it.
 ISCSI = "MSFT2005iSCSIBusType_0x9"
 
@@ -42,6 +43,10 @@ class MultipathClaim(Change):
     @property
     def effects(self) -> Effects:
         return Effects(reboot=True)
+
+    @property
+    def needs(self) -> str:
+        return FEATURE
 
     def state(self, host: Readings) -> State:
         found = host.host.registry.value(KEY, VALUE, "REG_MULTI_SZ")

@@ -20,10 +20,10 @@ _CLIENT_MODE = "0x8"
 
 @dataclass(frozen=True)
 class TimePeers(Change):
-    """Stands for ``net stop w32time``, ``w32tm /config /manualpeerlist:... /syncfromflags:MANUAL``,
+    """Stands for ``net stop w32time``, ``w32tm /config /manualpeerlist:... /syncfromflags:MANUAL`` (or ``DOMHIER``),
     ``net start w32time``.
 
-    :param peers: names or addresses of time servers.
+    :param peers: names or addresses of time servers; none: the domain.
     """
 
     kind: ClassVar[str] = "time peers"
@@ -33,14 +33,14 @@ class TimePeers(Change):
 
     @property
     def title(self) -> str:
-        return f"the time comes from {', '.join(self.peers)}"
+        return f"the time comes from {', '.join(self.peers) or 'the domain'}"
 
     @property
     def command(self) -> str:
-        peers = self._peer_list
-        if " " in peers:
-            peers = f'"{peers}"'
-        return f"net stop w32time & w32tm /config /manualpeerlist:{peers} /syncfromflags:MANUAL & net start w32time"
+        source = (
+            f'/manualpeerlist:"{self._peer_list}" /syncfromflags:MANUAL' if self.peers else "/syncfromflags:DOMHIER"
+        )
+        return f"net stop w32time & w32tm /config {source} & net start w32time"
 
     @property
     def effects(self) -> Effects:
@@ -56,14 +56,14 @@ class TimePeers(Change):
         return {**values, "running": service is not None and service.running}
 
     def is_done(self, state: State) -> bool:
-        return bool(state == {"NtpServer": self._peer_list, "Type": "NTP", "running": True})
+        return bool(state == self._wanted(state))
 
     def tell(self, state: State) -> str:
         stopped = "" if state["running"] else "; the service is stopped"
         return f"{state['Type']}, {state['NtpServer'] or 'no peers'}{stopped}"
 
     def apply(self, host: Readings) -> None:
-        self.restore(host, {"NtpServer": self._peer_list, "Type": "NTP", "running": True})
+        self.restore(host, self._wanted(self.state(host)))
 
     def restore(self, host: Readings, previous: State) -> None:
         for name in _VALUES:
@@ -74,3 +74,8 @@ class TimePeers(Change):
         host.host.windows_services.stop(SERVICE)
         if previous["running"]:
             host.host.windows_services.start(SERVICE)
+
+    def _wanted(self, state: State) -> State:
+        if not self.peers:
+            return {**state, "Type": "NT5DS", "running": True}
+        return {"NtpServer": self._peer_list, "Type": "NTP", "running": True}
