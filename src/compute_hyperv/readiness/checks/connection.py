@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compute_hyperv.cim.session import CimSession, Identity
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, passed, warned
 from compute_hyperv.readiness.sources import RegistryKeys, RegistryRight, RegistryValue
@@ -179,6 +180,7 @@ _RULES = (
     good="The predefined rules of Windows for both are enabled: " + ", ".join(rule for rule, _, _ in _RULES) + ".",
     by_hand="\n".join(f"Enable-NetFirewallRule -Name {rule}" for rule, _, _ in _RULES),
     reads=(FIREWALL_RULES,),
+    changes=plans.firewall_rules(*(rule for rule, _, _ in _RULES)),
 )
 def firewall(context: Context) -> Finding:
     closed = [(rule, what, use) for rule, what, use in _RULES if firewall_lets_in(context.host, rule) is False]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import like
+from compute_hyperv.readiness.changes.base import Change
+from compute_hyperv.readiness.changes.devices import DeviceDismounted
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.expectations import PciSpec
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
@@ -130,6 +132,7 @@ def _has_hyperv(host: Readings) -> bool:
     by_hand="Disable-PnpDevice -InstanceId ...\nDismount-VMHostAssignableDevice -LocationPath ...\n"
     "Mount-VMHostAssignableDevice -LocationPath ...   # gives it back",
     reads=(FEATURES, OPERATING_SYSTEM, ENTITIES, DISMOUNTED, _PROPERTIES, INTERRUPTS, MEMORY),
+    changes=lambda context: _dismounting(context),
 )
 def devices(context: Context) -> Finding:
     if not _has_hyperv(context.host):
@@ -171,6 +174,16 @@ def devices(context: Context) -> Finding:
             details=tuple(details),
         )
     return passed(found, details=tuple(details))
+
+
+def _dismounting(context: Context) -> Sequence[Change]:
+    """The devices that nova.conf names; none is taken from Windows that nobody named."""
+    specs = context.wanted.pci_devices
+    if not specs:
+        return ()
+    candidates = _candidates(context.host.of(ENTITIES), specs)[:_MOST]
+    surveyed = [(each.text("DeviceID"), _survey(context.host, each)) for each in candidates]
+    return [DeviceDismounted(device, found.location) for device, found in surveyed if not found.obstacle]
 
 
 def _pool(context: Context, specs: Sequence[PciSpec]) -> list[CimInstance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.windows import COMPUTER, FEATURES, HYPERV_SETTINGS, SERVICES, has_feature, service
@@ -21,6 +22,7 @@ MANAGEMENT_SERVICE = "vmms"
     good=f"The optional feature {ROLE} is enabled.",
     by_hand=_INSTALL,
     reads=(FEATURES,),
+    changes=plans.hyperv_role,
 )
 def role(context: Context) -> Finding:
     if not has_feature(context.host, ROLE):
@@ -58,6 +60,7 @@ def hypervisor(context: Context) -> Finding:
     good=f"Service {MANAGEMENT_SERVICE} is running and starts automatically.",
     by_hand=f"Set-Service {MANAGEMENT_SERVICE} -StartupType Automatic\nStart-Service {MANAGEMENT_SERVICE}",
     reads=(FEATURES, SERVICES),
+    changes=plans.automatic_service(MANAGEMENT_SERVICE),
 )
 def management_service(context: Context) -> Finding:
     if not has_feature(context.host, ROLE):

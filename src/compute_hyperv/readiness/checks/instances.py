@@ -14,6 +14,7 @@ from compute_hyperv.host import paths
 from compute_hyperv.host.errors import FileMissing, ShareMissing
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.model import VolumeSpace
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
@@ -82,6 +83,7 @@ def _folder(context: Context) -> Folder:
     good="The folder of [hyperv] instances_path is there.",
     by_hand=f"New-Item -ItemType Directory {DEFAULT_INSTANCES_PATH}",
     reads=(_FOLDER,),
+    changes=plans.instance_folder,
 )
 def folder(context: Context) -> Finding:
     path = context.wanted.instances_path

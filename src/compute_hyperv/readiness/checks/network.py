@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance
+from compute_hyperv.readiness.changes import plans
+from compute_hyperv.readiness.changes.base import Change
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
@@ -181,6 +183,7 @@ def _addresses_of(name: str) -> set[str]:
     good="Each switch that nova.conf names is there and external; without nova.conf, there is exactly one.",
     by_hand=_BY_HAND,
     reads=(FEATURES, SWITCHES, PORTS, ADAPTERS),
+    changes=lambda context: _switches_to_make(context),
 )
 def switch(context: Context) -> Finding:
     if not has_feature(context.host, _ROLE):
@@ -216,6 +219,15 @@ def switch(context: Context) -> Finding:
             details=details,
         )
     return passed(external[0], details=details)
+
+
+def _switches_to_make(context: Context) -> Sequence[Change]:
+    there = switches(context.host)
+    names = {each.name.lower() for each in there}
+    missing = [name for name in context.wanted.switches if name.lower() not in names]
+    if not missing and (context.wanted.switches or any(each.is_external for each in there)):
+        return ()  # what is there, but not as it should be, may have machines plugged in
+    return plans.external_switches(context, missing, {guid for each in there for guid in each.adapters})
 
 
 def _told(host: Readings, switch: _Switch) -> str:

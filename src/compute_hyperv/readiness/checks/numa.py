@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed
 from compute_hyperv.readiness.sources import VIRTUALIZATION, Instances
@@ -60,6 +61,7 @@ def _told(node: CimInstance) -> str:
     good="As [hyperv] numa_spanning says; where that is not set, either. With one node it makes no difference.",
     by_hand=_OFF,
     reads=(NODES, COMPUTER, HYPERV_SETTINGS),
+    changes=plans.numa_spanning,
 )
 def spanning(context: Context) -> Finding:
     settings = context.host.of(HYPERV_SETTINGS)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from compute_hyperv.cim import wql
 from compute_hyperv.cim.errors import CimError, ProtocolError
 from compute_hyperv.cim.session import CimSession
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.sources import CIMV2, RegistryValue
@@ -93,6 +94,7 @@ def _sample(session: CimSession) -> Offset:
     good=f"Service {_SERVICE} is running and starts automatically.",
     by_hand=f"Set-Service {_SERVICE} -StartupType Automatic\nStart-Service {_SERVICE}",
     reads=(SERVICES,),
+    changes=plans.automatic_service(_SERVICE),
 )
 def time_service(context: Context) -> Finding:
     found = service(context.host, _SERVICE)
@@ -116,6 +118,7 @@ def time_service(context: Context) -> Finding:
     "([hyperv] time_servers) as peers (NTP).",
     by_hand=_BY_HAND,
     reads=(COMPUTER, KIND, PEERS),
+    changes=plans.time_source,
 )
 def source(context: Context) -> Finding:
     kind = str(context.host.of(KIND) or "NoSync")
