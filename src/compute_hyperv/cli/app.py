@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from cliff.app import App
+from cliff.command import Command
 from cliff.commandmanager import CommandManager
+
+from compute_hyperv.readiness.expectations import ConfigurationError
 
 
 class ComputeHyperV(App):
@@ -22,6 +25,13 @@ class ComputeHyperV(App):
             deferred_help=True,
         )
 
+    #: the command could not be begun: its arguments or nova.conf are wrong
+    refused = False
+
+    def clean_up(self, cmd: Command, result: int, err: Exception | None) -> None:
+        """cliff calls this when a command has ended."""
+        self.refused = isinstance(err, ConfigurationError)
+
     def configure_logging(self) -> None:
         super().configure_logging()
         # what the libraries tell of retries and certificates is for --debug
@@ -30,10 +40,11 @@ class ComputeHyperV(App):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Ctrl-C ends it with 130, as a shell expects."""
+    """The command. Wrong arguments end it with 2, Ctrl-C with 130, as a shell expects."""
+    app = ComputeHyperV()
     try:
-        status: int = ComputeHyperV().run(list(sys.argv[1:] if arguments is None else arguments))
+        status: int = app.run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    return status
+    return 2 if app.refused else status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from compute_hyperv.cli import targets
 from compute_hyperv.cli.page import page
+from compute_hyperv.cli.table import COLUMNS
 from compute_hyperv.readiness import checks
-from compute_hyperv.readiness.expectations import ConfigurationError
-from compute_hyperv.readiness.model import Check, Result, Verdict
+from compute_hyperv.readiness.expectations import ConfigurationError, Flavor
+from compute_hyperv.readiness.model import Check, Result
 from compute_hyperv.readiness.report import exit_status
 from compute_hyperv.readiness.runner import Subject, run
-
-COLUMNS = ("Host", "Check", "Verdict", "Found", "Expected", "Remedy")
 
 
 class CheckHosts(Lister):
@@ -37,6 +37,14 @@ class CheckHosts(Lister):
         parser.add_argument(
             "--only", action="append", default=[], metavar="CHECK", help="a check or a section; may be repeated"
         )
+        parser.add_argument(
+            "--flavor",
+            action="append",
+            default=[],
+            type=_flavor,
+            metavar="NAME=VCPUS:MB",
+            help="a flavor of the cloud, to see what NUMA nodes mean for it; may be repeated",
+        )
         parser.add_argument("--strict", action="store_true", help="warnings count: exit status 1")
         parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one self-contained page too")
         return parser
@@ -48,13 +56,14 @@ class CheckHosts(Lister):
             raise ConfigurationError(
                 f"There is no check or section {error.args[0]!r}; `compute-hyperv explain` lists them all."
             ) from None
+        if parsed_args.html and not parsed_args.html.parent.is_dir():  # before hosts are asked for nothing
+            raise ConfigurationError(f"--html {parsed_args.html} can't be written: there is no such folder.")
         with targets.subjects(parsed_args) as subjects:
-            results = self._run(subjects, wanted)
+            results = self._run([_asked(subject, parsed_args.flavor) for subject in subjects], wanted)
         if parsed_args.html:
-            parsed_args.html.write_text(page(results), encoding="utf-8")
+            _write(parsed_args.html, page(results))
         self._status = exit_status(results, strict=parsed_args.strict)
-        colours = parsed_args.formatter == "table" and getattr(self.app.stdout, "isatty", lambda: False)()
-        return COLUMNS, [_row(result, in_colour=colours) for result in results]
+        return COLUMNS, [_row(result) for result in results]
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         self._status = 0
@@ -76,17 +85,27 @@ class CheckHosts(Lister):
             return run(subjects, wanted, lambda _result: progress.advance(task))
 
 
-_COLOURS = {
-    Verdict.PASS: "32",
-    Verdict.WARN: "33",
-    Verdict.FAIL: "1;31",
-    Verdict.UNREADABLE: "35",
-    Verdict.NOT_APPLICABLE: "2",
-}
+def _asked(subject: Subject, flavors: Sequence[Flavor]) -> Subject:
+    return dataclasses.replace(subject, wanted=dataclasses.replace(subject.wanted, flavors=tuple(flavors)))
 
 
-def _row(result: Result, *, in_colour: bool) -> tuple[str, ...]:
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--html {file} can't be written: {error.strerror}.") from None
+
+
+def _row(result: Result) -> tuple[str, ...]:
     finding = result.finding
-    verdict = f"\033[{_COLOURS[finding.verdict]}m{finding.verdict}\033[0m" if in_colour else str(finding.verdict)
     found = "\n".join((finding.found, *finding.details))
-    return result.host, result.check.name, verdict, found, finding.expected, finding.remedy
+    return result.host, result.check.name, str(finding.verdict), found, finding.expected, finding.remedy
+
+
+def _flavor(text: str) -> Flavor:
+    """``m1.large=8:16384``"""
+    name, _, size = text.partition("=")
+    vcpus, _, memory_mb = size.partition(":")
+    if not (name and vcpus.isdigit() and memory_mb.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no flavor; write NAME=VCPUS:MB, such as m1.large=8:16384")
+    return Flavor(name, int(vcpus), int(memory_mb))
