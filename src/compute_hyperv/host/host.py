@@ -10,10 +10,12 @@ from compute_hyperv.host.assignable_devices import AssignableDevices
 from compute_hyperv.host.disks import Disks
 from compute_hyperv.host.drives import Drives
 from compute_hyperv.host.files import Files
+from compute_hyperv.host.gpus import Gpus
 from compute_hyperv.host.inventory import Inventory
 from compute_hyperv.host.machines import Machines
 from compute_hyperv.host.pci_devices import PciDevices
 from compute_hyperv.host.pipes import Pipes
+from compute_hyperv.host.promises import Promises
 from compute_hyperv.host.settings import HypervSettings
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
@@ -45,8 +47,10 @@ class HyperVHost:
         self.pipes = Pipes(smb)
         self.inventory = Inventory(self.cim, self.files)
         self.disks = Disks(self.cim)
+        self.promises = Promises(self.cim, self.disks)
         self.switches = Switches(self.cim)
         self.pci_devices = PciDevices(self.cim)
+        self.gpus = Gpus(self.cim)
         self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
         self.drives = Drives(self.cim)
         self.vitals = Vitals(self.cim)

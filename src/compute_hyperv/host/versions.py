@@ -48,6 +48,7 @@ class Feature(enum.Enum):
     DISK_IOPS_LIMIT = _Since(9600, "A limit on a disk's I/O operations")
     SECURE_BOOT_LINUX = _Since(14393, "Secure boot of another system than Windows")
     NESTED_VIRTUALIZATION = _Since(14393, "Nested virtualization")
+    NESTED_VIRTUALIZATION_AMD = _Since(20348, "Nested virtualization on AMD processors")
     NIC_HOT_PLUG = _Since(14393, "Plugging a network adapter into a running machine")
     MEMORY_HOT_PLUG = _Since(14393, "Changing the memory of a running machine")
     VIRTUAL_TPM = _Since(14393, "A virtual TPM")

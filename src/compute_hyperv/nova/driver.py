@@ -65,7 +65,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
         ratios = self._get_allocation_ratios(provider_tree.data(nodename).inventory)
-        self._rooms.resources.update_provider_tree(provider_tree, nodename, ratios)
+        self._rooms.resources.update_provider_tree(provider_tree, nodename, ratios, allocations)
 
     # Instances
 

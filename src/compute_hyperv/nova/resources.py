@@ -7,21 +7,22 @@ reads what the last ``available`` (the periodic task, outside that lock) has kep
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import nova.conf
 import os_resource_classes
-import os_traits
 from nova.compute import utils as compute_utils
 from nova.objects import fields
 from oslo_serialization import jsonutils
 from oslo_utils import timeutils, versionutils
 
-from compute_hyperv.host import versions
 from compute_hyperv.host.model import HostInfo, HostUsage, VolumeSpace
+from compute_hyperv.nova import host_devices, names, numa, shared_storage, traits
 from compute_hyperv.nova.errors import in_novas_words
+from compute_hyperv.nova.shared_storage import Allocations, SharedStorage
 
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
@@ -35,15 +36,8 @@ _SUPPORTED_INSTANCES = [
     for architecture in (fields.Architecture.I686, fields.Architecture.X86_64)
 ]
 
-# The traits that are ours to set and to clear, and when the host has them. All others are the operator's.
-TRAITS: Mapping[str, Any] = {
-    os_traits.HW_ARCH_X86_64: lambda _info: True,
-    os_traits.HW_CPU_HYPERTHREADING: lambda info: info.logical_processors > info.sockets * info.cores_per_socket,
-    os_traits.COMPUTE_FIRMWARE_BIOS: lambda _info: True,
-    os_traits.COMPUTE_FIRMWARE_UEFI: lambda info: versions.has(info.version, versions.Feature.GENERATION_2),
-    os_traits.COMPUTE_STORAGE_BUS_IDE: lambda _info: True,
-    os_traits.COMPUTE_STORAGE_BUS_SCSI: lambda _info: True,
-}
+# Reserved amounts of memory are rounded up to this, so that Placement is not told of every breath of the host.
+_MEMORY_STEP_MB = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +45,20 @@ class _Report:
     info: HostInfo
     usage: HostUsage
     space: VolumeSpace
+    unwritten_bytes: int
+    gpu_partitions: int
 
 
 class Resources:
-    """:param instances_path: the folder whose volume is the disk that instances live on."""
+    """:param instances_path: the folder whose volume is the disk that instances live on.
 
-    def __init__(self, host: HyperVHost, instances_path: str) -> None:
+    :param storage: what that volume is to Placement where other hosts use it too; None where it is the host's own.
+    """
+
+    def __init__(self, host: HyperVHost, instances_path: str, storage: SharedStorage | None = None) -> None:
         self._host = host
         self._instances_path = instances_path
+        self._storage = storage
         self._last: _Report | None = None
 
     @in_novas_words
@@ -72,23 +72,47 @@ class Resources:
     @in_novas_words
     def available(self) -> dict[str, Any]:
         """A fresh reading, in the form that ``ComputeDriver.get_available_resource`` asks for."""
-        return nova_resources(self._read())
+        resources = nova_resources(self._read())
+        resources["pci_passthrough_devices"] = host_devices.pci_passthrough_devices(self._host)
+        return resources
 
     def _read(self) -> _Report:
         inventory = self._host.inventory
-        self._last = _Report(inventory.host_info(), inventory.usage(), inventory.volume_space(self._instances_path))
+        usage = inventory.usage()
+        machine_ids = [machine.machine_id for machine in usage.machines]
+        self._last = _Report(
+            inventory.host_info(),
+            usage,
+            inventory.volume_space(self._instances_path),
+            self._host.promises.unwritten_bytes(self._instances_path, machine_ids),
+            host_devices.gpu_partitions(self._host),
+        )
         return self._last
 
-    def update_provider_tree(self, provider_tree: Any, node_name: str, ratios: Mapping[str, float]) -> None:
-        """Inventory and traits of the host's provider, from the last reading."""
+    def update_provider_tree(
+        self,
+        provider_tree: Any,
+        node_name: str,
+        ratios: Mapping[str, float],
+        allocations: Allocations | None = None,
+    ) -> None:
+        """Inventory and traits of the host's provider, and of the storage that it shares, from the last reading.
+
+        :param allocations: of the host's instances, while Nova reshapes.
+        :raises nova.exception.ReshapeNeeded: the disk space moves from the host's provider to that of its storage.
+        """
         report = self._last
         if report is None:  # the tracker always reads before; another caller may not
             with_host = in_novas_words(self._read)
             report = with_host()
-        provider_tree.update_inventory(node_name, placement_inventory(report, ratios))
-        has = {trait for trait, is_there in TRAITS.items() if is_there(report.info)}
+        inventory = placement_inventory(report, ratios)
+        if self._storage is not None:
+            disk = inventory.pop(os_resource_classes.DISK_GB, None)
+            shared_storage.report(self._storage, provider_tree, node_name, disk, allocations)
+        provider_tree.update_inventory(node_name, inventory)
+        has = traits.of(report.info)
         provider_tree.add_traits(node_name, *has)
-        provider_tree.remove_traits(node_name, *(TRAITS.keys() - has))
+        provider_tree.remove_traits(node_name, *(traits.TRAITS.keys() - has))
 
     @in_novas_words
     def uptime(self) -> str:
@@ -111,13 +135,14 @@ def nova_resources(report: _Report) -> dict[str, Any]:
         "memory_mb_used": info.memory_mb - usage.free_memory_mb,
         "local_gb": space.total_bytes // _GIB,
         "local_gb_used": (space.total_bytes - space.free_bytes) // _GIB,
-        "disk_available_least": space.free_bytes // _GIB,
+        # What is left once every disk has grown to the size that its instance sees.
+        "disk_available_least": (space.free_bytes - report.unwritten_bytes) // _GIB,
         "cpu_info": jsonutils.dumps(
             {
                 "arch": fields.Architecture.X86_64,
                 "vendor": info.processor_vendor,
                 "model": info.processor_model,
-                "features": [],
+                "features": traits.processor_features(info),
                 "topology": {
                     "sockets": info.sockets,
                     "cores": info.cores_per_socket,
@@ -126,21 +151,31 @@ def nova_resources(report: _Report) -> dict[str, Any]:
             }
         ),
         "supported_instances": _SUPPORTED_INSTANCES,
-        # No topology: instances with NUMA wishes then go to hosts that can fulfil them.
-        "numa_topology": None,
-        "pci_passthrough_devices": jsonutils.dumps([]),
+        "numa_topology": numa.host_topology(info.numa_nodes),
     }
 
 
 def placement_inventory(report: _Report, ratios: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Totals, what is reserved for the host itself, and how far each may be overcommitted."""
+    """Totals, what is not for Nova's instances, and how far each may be overcommitted."""
+    info, usage = report.info, report.usage
+    foreign = [machine for machine in usage.machines if names.owner(machine.notes) is None]
+    foreign_processors = sum(machine.processors for machine in foreign)
     amounts = {
-        os_resource_classes.VCPU: (report.info.logical_processors, CONF.reserved_host_cpus),
-        os_resource_classes.MEMORY_MB: (report.info.memory_mb, CONF.reserved_host_memory_mb),
+        os_resource_classes.VCPU: (
+            info.logical_processors,
+            # A virtual processor of theirs takes as much as one of ours, which the ratio multiplies.
+            CONF.reserved_host_cpus + math.ceil(foreign_processors / ratios[os_resource_classes.VCPU]),
+        ),
+        os_resource_classes.MEMORY_MB: (
+            info.memory_mb,
+            max(CONF.reserved_host_memory_mb, _taken_by_windows_mb(info, usage))
+            + _rounded_up(sum(machine.memory_mb for machine in foreign)),
+        ),
         os_resource_classes.DISK_GB: (
             report.space.total_bytes // _GIB,
             compute_utils.convert_mb_to_ceil_gb(CONF.reserved_host_disk_mb),
         ),
+        os_resource_classes.VGPU: (report.gpu_partitions, 0),
     }
     return {
         resource_class: {
@@ -148,12 +183,23 @@ def placement_inventory(report: _Report, ratios: Mapping[str, float]) -> dict[st
             "min_unit": 1,
             "max_unit": total,
             "step_size": 1,
-            "reserved": reserved,
-            "allocation_ratio": ratios[resource_class],
+            "reserved": min(reserved, total),
+            "allocation_ratio": ratios.get(resource_class, 1.0),
         }
         for resource_class, (total, reserved) in amounts.items()
         if total > 0  # Placement takes no inventory of 0, which a volume below 1 GiB would give
     }
+
+
+def _taken_by_windows_mb(info: HostInfo, usage: HostUsage) -> int:
+    """What Hyper-V gives no machine, whatever nova.conf reserves."""
+    if usage.consumable_memory_mb is None:
+        return 0
+    return _rounded_up(max(0, info.memory_mb - usage.consumable_memory_mb - usage.memory_assigned_mb))
+
+
+def _rounded_up(memory_mb: int) -> int:
+    return -(-memory_mb // _MEMORY_STEP_MB) * _MEMORY_STEP_MB
 
 
 def uptime_text(now: dt.datetime, up: dt.timedelta) -> str:

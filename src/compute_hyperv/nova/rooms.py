@@ -18,7 +18,7 @@ from compute_hyperv.configuration.host_settings import HostSettings, host_settin
 from compute_hyperv.host import versions
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import MachineState, MachineSummary
-from compute_hyperv.nova import names, options
+from compute_hyperv.nova import names, options, shared_storage
 from compute_hyperv.nova.builder import Builder
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
 from compute_hyperv.nova.errors import HostUnusable
@@ -133,7 +133,8 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
     snapshots = Snapshots(
         host, instances, Notes(state / "snapshots" / "unfinished", Unfinished), state / "snapshots" / "work"
     )
-    resources = Resources(host, settings.instances_path)
+    storage = shared_storage.find(host.files, settings.instances_path)
+    resources = Resources(host, settings.instances_path, storage)
     lifecycle = Lifecycle(
         host,
         tell=_teller(instances, console, emit),
