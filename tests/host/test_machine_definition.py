@@ -7,6 +7,7 @@ import pytest
 from compute_hyperv.cim import cimxml
 from compute_hyperv.cim.errors import InvalidRequest
 from compute_hyperv.host import machine_definition as definition
+from compute_hyperv.host import port_features
 from compute_hyperv.host.errors import UnsupportedByHost
 from compute_hyperv.host.model import (
     Bus,
@@ -144,7 +145,7 @@ def test_there_is_always_a_scsi_controller_for_volumes_to_come() -> None:
 
 @pytest.mark.parametrize("spec", [generation_1(), generation_2()], ids=["generation 1", "generation 2"])
 def test_everything_that_is_written_is_in_the_schema(spec: MachineSpec) -> None:
-    nic = Nic("port", "FA163E010203", "external", 5)
+    nic = Nic("port", "FA163E010203", "external", 5, (6, 7), True, 1000, 100, sriov=True)
     instances = [
         definition.system_settings(spec, SERVER_2022),
         definition.processor_settings(spec, SERVER_2022),
@@ -154,7 +155,7 @@ def test_everything_that_is_written_is_in_the_schema(spec: MachineSpec) -> None:
         definition.medium_settings(spec.drives[1], "path"),
         definition.adapter_settings(nic, "{id}"),
         definition.connection_settings(nic, "path", "path"),
-        definition.vlan_settings(5),
+        *port_features.changes(nic, []).add,
         definition.firmware_settings(generation_2(), ["D0", "D1"], ["N0"]),
     ]
     for instance in instances:

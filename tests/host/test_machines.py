@@ -420,9 +420,9 @@ def test_a_vlan_that_silently_did_not_take_is_set_again(
 def test_a_vlan_that_never_takes_is_an_error(host: HyperVHost, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host.machines._components, "add_features", lambda *_: None)
     nic = Nic(PORT, "FA163E010203", "external", 5)
-    with pytest.raises(MethodFailed, match=f"{PORT} has VLAN None, not 5"):
+    with pytest.raises(MethodFailed, match=f"{PORT} has VLAN none, not 5"):
         host.machines.connect_nic(machine, nic)
-    with pytest.raises(MethodFailed, match=f"{PORT} has VLAN None, not 5"):
+    with pytest.raises(MethodFailed, match=f"{PORT} has VLAN none, not 5"):
         host.machines.create(generation_2(name="other", nics=(nic,)))
     assert [found.name for found in host.machines.list()] == ["instance-00000001"]
 

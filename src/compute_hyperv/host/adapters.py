@@ -1,7 +1,7 @@
-"""Network adapters of machines, their connections to switches, and the VLAN of the switch port.
+"""Network adapters of machines, their connections to switches, and the features of the switch port.
 
-A port's VLAN cannot be modified on a real host: it is removed and added, and read back, because it was seen to be
-missing without any error (facts: old-driver 7). A machine whose VLAN did not take would be in the wrong network.
+What is set is read back, because a VLAN was seen to be missing without any error (facts: old-driver 7): a machine whose
+VLAN did not take would be in the wrong network. All features of a machine's ports come in one query.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference
 from compute_hyperv.cim.wql import select
 from compute_hyperv.host import machine_definition as definition
+from compute_hyperv.host import port_features
 from compute_hyperv.host.components import Components
 from compute_hyperv.host.machine_settings import (
     MachineSettings,
@@ -25,8 +26,10 @@ from compute_hyperv.host.machine_settings import (
 from compute_hyperv.host.model import Nic
 from compute_hyperv.host.switches import Switches, switch_path
 
-_ACCESS = 1
 _TRIES = 2
+_ID = "InstanceID"
+
+_Features = Mapping[str, Sequence[CimInstance]]
 
 
 class Adapters:
@@ -50,25 +53,25 @@ class Adapters:
         :raises NotFound: there is no such machine.
         """
         settings = MachineSettings.read(self._session, machine_id)
-        vlans = self._vlans(machine_id)
+        features = self._features(machine_id)
         names = {switch.switch_id: switch.name for switch in self._switches.list()} if settings.adapters else {}
         found = []
         for adapter in settings.adapters:
             connection = settings.connection_of(adapter.text("InstanceID"))
             switch = names.get(switch_of(connection)) if connection else None
-            vlan = vlans.get(connection.text("InstanceID").lower()) if connection and switch else None
+            present = features.get(connection.text("InstanceID").lower(), ()) if connection and switch else ()
             found.append(
                 Nic(
                     name=adapter.text("ElementName", ""),
                     mac_address=adapter.text("Address", "").upper(),
                     switch_name=switch,
-                    vlan_id=_access_vlan(vlan) if vlan else None,
+                    **port_features.as_fields(present),
                 )
             )
         return found
 
     def connect(self, machine_id: str, nic: Nic) -> None:
-        """See that the machine has this adapter, and that it is connected as asked, VLAN included.
+        """See that the machine has this adapter, and that it is connected as asked, with all features of its port.
 
         :raises InvalidRequest: there is no such switch.
         :raises UnsupportedByHost: the adapter is new, the machine runs, and this Windows version cannot plug one in.
@@ -89,7 +92,7 @@ class Adapters:
         self._connect(
             machine_id, settings.connection_of(adapter_id), adapter, nic, self._switches.id_of(nic.switch_name)
         )
-        self._set_vlan(machine_id, connection_id(adapter_id), nic)
+        self._settle(machine_id, {connection_id(adapter_id): nic}, self._features(machine_id))
 
     def disconnect(self, machine_id: str, name: str) -> None:
         """Disconnect an adapter from its switch; without adapter or connection nothing happens."""
@@ -105,20 +108,13 @@ class Adapters:
             self._disconnect(settings, adapter)
             self._components.remove([reference_of(adapter)], f"Removing the adapter {name}")
 
-    def set_vlans(self, machine_id: str, connections: Mapping[str, Nic]) -> None:
-        """Set the VLANs of ports that have none yet, then read them back together.
+    def set_features(self, machine_id: str, connections: Mapping[str, Nic]) -> None:
+        """Set the features of ports that are fresh, then read them back together.
 
         :param connections: InstanceID of each connection to what it shall be.
         """
-        tagged = {identifier: nic for identifier, nic in connections.items() if nic.vlan_id is not None}
-        for attempt in range(_TRIES):
-            there = self._vlans(machine_id) if attempt else {}
-            for identifier, nic in tagged.items():
-                if identifier.lower() not in there and nic.vlan_id is not None:
-                    self._add_vlan(identifier, nic.name, nic.vlan_id)
-            if not tagged or not self._wrong(machine_id, tagged):
-                return
-        raise _not_set(self._wrong(machine_id, tagged))
+        known = all(port_features.fresh_is_known(nic) for nic in connections.values())
+        self._settle(machine_id, connections, {} if known else self._features(machine_id))
 
     def _connect(
         self, machine_id: str, connection: CimInstance | None, adapter: CimInstance, nic: Nic, switch_id: str
@@ -140,41 +136,47 @@ class Adapters:
                 [reference_of(connection)], f"Disconnecting the adapter {adapter.text('ElementName', '')}"
             )
 
-    def _set_vlan(self, machine_id: str, identifier: str, nic: Nic) -> None:
+    def _settle(self, machine_id: str, connections: Mapping[str, Nic], present: _Features) -> None:
+        """See that ports have their features: change what differs, look, and try once more what did not take."""
         for _attempt in range(_TRIES):
-            present = self._vlans(machine_id).get(identifier.lower())
-            if (_access_vlan(present) if present else None) == nic.vlan_id:
+            if not self._change(connections, present):
                 return
-            if present:
-                self._components.remove_features([reference_of(present)], f"Removing the VLAN of {nic.name}")
-            if nic.vlan_id is not None:
-                self._add_vlan(identifier, nic.name, nic.vlan_id)
-        if wrong := self._wrong(machine_id, {identifier: nic}):
+            present = self._features(machine_id)
+        wrong = [
+            difference
+            for identifier, nic in connections.items()
+            for difference in port_features.differences(nic, present.get(identifier.lower(), ()))
+        ]
+        if wrong:
             raise _not_set(wrong)
 
-    def _add_vlan(self, identifier: str, name: str, vlan_id: int) -> None:
-        self._components.add_features(
-            CimReference(definition.CONNECTION, {"InstanceID": identifier}),
-            [definition.vlan_settings(vlan_id)],
-            f"Setting VLAN {vlan_id} on the port of {name}",
-        )
-
-    def _wrong(self, machine_id: str, connections: Mapping[str, Nic]) -> Sequence[str]:
-        """The ports whose VLAN is not as it shall be."""
-        there = self._vlans(machine_id)
-        found = []
+    def _change(self, connections: Mapping[str, Nic], present: _Features) -> bool:
+        """Whether anything had to be changed."""
+        changed = False
         for identifier, nic in connections.items():
-            vlan = there.get(identifier.lower())
-            is_now = _access_vlan(vlan) if vlan else None
-            if is_now != nic.vlan_id:
-                found.append(f"{nic.name} has VLAN {is_now}, not {nic.vlan_id}")
-        return found
+            changes = port_features.changes(nic, present.get(identifier.lower(), ()))
+            changed = changed or bool(changes)
+            if changes.remove:
+                references = [reference_of(feature) for feature in changes.remove]
+                self._components.remove_features(references, f"Removing features of the port of {nic.name}")
+            if changes.add:
+                connection = CimReference(definition.CONNECTION, {"InstanceID": identifier})
+                self._components.add_features(
+                    connection, changes.add, f"Adding features to the port of {nic.name}: {_names(changes.add)}"
+                )
+            if changes.modify:
+                self._components.modify_features(
+                    changes.modify, f"Changing features of the port of {nic.name}: {_names(changes.modify)}"
+                )
+        return changed
 
-    def _vlans(self, machine_id: str) -> dict[str, CimInstance]:
-        """VLAN settings of a machine's ports, by the lower-case id of the connection that has them: a feature's id
-        begins with it (facts: real-instances 1.6)."""
-        rows = self._session.query(select(definition.VLAN).where(of_machine(machine_id)))
-        return {_connection_of_feature(row.text("InstanceID")): row for row in rows}
+    def _features(self, machine_id: str) -> _Features:
+        """Features of a machine's ports, by the lower-case id of the connection that has them: a feature's id begins
+        with it (facts: real-instances 1.6)."""
+        found: dict[str, list[CimInstance]] = {}
+        for row in self._session.query(select(port_features.ANY).where(of_machine(machine_id))):
+            found.setdefault(_connection_of_feature(row.text("InstanceID")), []).append(row)
+        return found
 
 
 def new_adapter(nic: Nic) -> CimInstance:
@@ -199,15 +201,12 @@ def _connection_of_feature(feature_id: str) -> str:
     return f"{head}\\c" if mark else feature_id.lower()
 
 
-def _access_vlan(vlan: CimInstance) -> int | None:
-    """The VLAN of an access port; None for untagged (0) and for trunks, which are not ours."""
-    if vlan.integer("OperationMode", 0) != _ACCESS:
-        return None
-    return vlan.integer("AccessVlanId", 0) or None
+def _names(features: Sequence[CimInstance]) -> str:
+    return ", ".join(f"{name}={value!r}" for feature in features for name, value in feature.items() if name != _ID)
 
 
 def _not_set(wrong: Sequence[str]) -> MethodFailed:
     return MethodFailed(
-        f"The host did not take the VLAN of a port: {'; '.join(wrong)}.",
+        f"The host did not take the features of a port: {'; '.join(wrong)}.",
         remedy="Look at the switch's extensions and at the Hyper-V-VmSwitch event log.",
     )

@@ -55,6 +55,10 @@ class Components:
         """Give a connection's switch port features (VLAN and the like)."""
         self._run("AddFeatureSettings", {"AffectedConfiguration": connection, "FeatureSettings": list(features)}, what)
 
+    def modify_features(self, features: Sequence[CimInstance], what: str) -> None:
+        """Change features in place: each has its InstanceID and the properties that change."""
+        self._run("ModifyFeatureSettings", {"FeatureSettings": list(features)}, what)
+
     def remove_features(self, features: Sequence[CimReference], what: str) -> None:
         self._run("RemoveFeatureSettings", {"FeatureSettings": list(features)}, what)
 

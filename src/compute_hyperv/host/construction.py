@@ -74,7 +74,7 @@ class Construction:
         settings = self._complete(machine_id, spec, version)
         drive_ids, adapter_ids = self._add_devices(machine_id, spec, settings)
         self._fill_devices(machine_id, spec, drive_ids, adapter_ids, switch_ids)
-        self._adapters.set_vlans(machine_id, connections_of(adapter_ids, spec.nics))
+        self._adapters.set_features(machine_id, connections_of(adapter_ids, spec.nics))
         host_devices = [*pci_devices, *(definition.gpu_partition_settings() for _ in range(spec.gpu_partitions))]
         if host_devices:
             self._components.add(machine_id, host_devices, f"Giving devices of the host to machine {spec.name}")

@@ -26,7 +26,6 @@ MEMORY = "Msvm_MemorySettingData"
 ADAPTER = "Msvm_SyntheticEthernetPortSettingData"
 CONNECTION = "Msvm_EthernetPortAllocationSettingData"
 SERIAL = "Msvm_SerialPortSettingData"
-VLAN = "Msvm_EthernetSwitchPortVlanSettingData"
 PCI_EXPRESS = "Msvm_PciExpressSettingData"
 GPU_PARTITION = "Msvm_GpuPartitionSettingData"
 BOOT_SOURCE = "Msvm_BootSourceSettingData"
@@ -46,7 +45,6 @@ MEDIUM_OF = {DriveKind.DISK: HARD_DISK, DriveKind.DVD: DVD_DISK}
 
 _START_NOTHING = 2  # AutomaticStartupAction: Nova decides what runs
 _TURN_OFF, _SAVE, _SHUT_DOWN = 2, 3, 4  # AutomaticShutdownAction
-_ACCESS = 1  # OperationMode of a VLAN
 _PERCENT = 1000  # Limit and Reservation of processors are in thousandths of a percent
 
 # BootOrder of generation 1 (Msvm_VirtualSystemSettingData page); IDE disks before the network, as the old driver had
@@ -259,10 +257,6 @@ def connection_settings(nic: Nic, adapter_path: str, switch_path: str) -> CimIns
             "EnabledState": 2,
         },
     )
-
-
-def vlan_settings(vlan_id: int) -> CimInstance:
-    return CimInstance(VLAN, {"OperationMode": _ACCESS, "AccessVlanId": vlan_id})
 
 
 def boot_sequence(spec: MachineSpec) -> list[BootDevice]:

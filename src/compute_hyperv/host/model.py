@@ -107,13 +107,22 @@ class Nic:
     :param name: ElementName of adapter and port; Nova puts the Neutron port's UUID there.
     :param mac_address: 12 hexadecimal digits, no separators, upper case.
     :param switch_name: None leaves the adapter unconnected.
-    :param vlan_id: access VLAN, None for untagged.
+    :param vlan_id: access VLAN, None for untagged; of a trunk, the VLAN of what comes untagged.
+    :param trunk_vlans: what else passes, tagged, in ascending order; empty makes no trunk.
+    :param mac_spoofing: the guest may send from other addresses than its own.
+    :param limit_kbps: most that the guest may send, 0 without limit.  :param reserved_kbps: what is kept for it.
+    :param sriov: take a virtual function of the host's adapter while there is one.
     """
 
     name: str
     mac_address: str
     switch_name: str | None = None
     vlan_id: int | None = None
+    trunk_vlans: tuple[int, ...] = ()
+    mac_spoofing: bool = False
+    limit_kbps: int = 0
+    reserved_kbps: int = 0
+    sriov: bool = False
 
 
 @dataclass(frozen=True, slots=True)
