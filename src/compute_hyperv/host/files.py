@@ -222,19 +222,22 @@ class Files:
     def delete_tree(self, folder: str) -> None:
         """Delete a folder and all that is in it; nothing happens where there is none. Links are removed, not
         followed."""
-        try:
-            entries = self.list(folder)
-        except FileMissing:
-            return
-        for entry in entries:
+        with contextlib.suppress(FileMissing):
+            self.delete_content(folder)
+            self.delete_folder(folder)
+
+    def delete_content(self, folder: str, *, keep: Callable[[str], bool] = lambda _name: False) -> None:
+        """Delete what is in a folder, but for what is to be kept by its name. Raises FileMissing."""
+        for entry in self.list(folder):
             inner = paths.join(folder, entry.name)
+            if keep(entry.name):
+                continue
             if entry.is_folder and not entry.is_link:
                 self.delete_tree(inner)
             elif entry.is_folder:
                 self.delete_folder(inner)
             else:
                 self.delete(inner, missing_ok=True)
-        self.delete_folder(folder)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it; one that is there already is fine."""

@@ -100,7 +100,11 @@ class MachineSettings:
                     for drive in self._of_subtype(subtype):
                         if same_id(parent_id(drive), controller.text("InstanceID")):
                             slot = int(drive.text("AddressOnParent"))
-                            found += [Drive(path, bus, number, slot, kind) for path in self._files_in(drive)]
+                            found += [
+                                Drive(path, bus, number, slot, kind, medium.integer("IOPSLimit", 0))
+                                for medium in self._media_in(drive)
+                                for path in _files_of(medium)
+                            ]
         return tuple(found)
 
     def drive_of(self, path: str) -> CimInstance | None:
@@ -112,20 +116,14 @@ class MachineSettings:
                     return drive
         return None
 
-    def _files_in(self, drive: CimInstance) -> list[str]:
+    def _media_in(self, drive: CimInstance) -> list[CimInstance]:
         media = self._of_class(definition.STORAGE)
-        inside = [medium for medium in media if same_id(parent_id(medium), drive.text("InstanceID"))]
-        return [resource for medium in inside for resource in medium.texts("HostResource") if resource]
+        return [medium for medium in media if same_id(parent_id(medium), drive.text("InstanceID"))]
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files in all drives."""
-        return tuple(
-            resource
-            for medium in self._of_class(definition.STORAGE)
-            for resource in medium.texts("HostResource")
-            if resource
-        )
+        return tuple(path for medium in self._of_class(definition.STORAGE) for path in _files_of(medium))
 
     @property
     def adapters(self) -> list[CimInstance]:
@@ -167,6 +165,10 @@ class MachineSettings:
 
     def _of_subtype(self, subtype: str) -> list[CimInstance]:
         return [item for item in self._components if item.get("ResourceSubType") == subtype]
+
+
+def _files_of(medium: CimInstance) -> list[str]:
+    return [path for path in medium.texts("HostResource") if path]
 
 
 def of_machine(machine_id: str) -> Condition:

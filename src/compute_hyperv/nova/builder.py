@@ -8,7 +8,7 @@ one likes: machine and files are found by the instance's name, and the machine m
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -165,6 +165,21 @@ class Builder:
         """Removes the machine and, if asked, its files. What is gone already is fine."""
         with _lock(instance.uuid):
             self._remove(instance.uuid, instance.name, destroy_disks=destroy_disks)
+
+    @in_novas_words
+    def clear(self, instance: Instance, *, keep: Callable[[str], bool]) -> None:
+        """Removes the machine and its files, but for those whose name is to be kept.
+
+        :raises nova.exception.InstanceExists: there is a foreign machine of that name.
+        """
+        with _lock(instance.uuid):
+            machine = self._host.machines.find(instance.name)
+            if machine is not None and names.owner(machine.notes) != instance.uuid:
+                raise exception.InstanceExists(name=instance.name)
+            self._remove(instance.uuid, instance.name, destroy_disks=False)
+            folder = names.instance_folder(self._settings.instances_path, instance.name)
+            if self._host.files.exists(folder):
+                self._host.files.delete_content(folder, keep=keep)
 
     @in_novas_words
     def cleanup(self, instance: Instance, network_info: Sequence[network_model.VIF]) -> None:

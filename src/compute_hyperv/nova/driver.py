@@ -105,6 +105,38 @@ class HyperVDriver(driver.ComputeDriver):
             power_on=power_on,
         )
 
+    def rebuild(
+        self,
+        context,
+        instance,
+        image_meta,
+        injected_files,
+        admin_password,
+        allocations,
+        bdms,
+        detach_block_devices,
+        attach_block_devices,
+        network_info=None,
+        evacuate=False,
+        block_device_info=None,
+        preserve_ephemeral=False,
+        accel_uuids=None,
+        reimage_boot_volume=False,
+    ):
+        if evacuate or not preserve_ephemeral:
+            raise NotImplementedError  # Nova does it itself then: destroy and spawn
+        self._rooms.rebuilding.rebuild(
+            context,
+            instance,
+            image_meta,
+            injected_files,
+            admin_password,
+            bdms,
+            detach_block_devices,
+            attach_block_devices,
+            network_info or [],
+        )
+
     def destroy(
         self, context, instance, network_info, block_device_info=None, destroy_disks=True, destroy_secrets=True
     ):

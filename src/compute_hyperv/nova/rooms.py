@@ -30,6 +30,7 @@ from compute_hyperv.nova.lifecycle import Lifecycle
 from compute_hyperv.nova.local_disks import LocalDisks
 from compute_hyperv.nova.notes import Notes
 from compute_hyperv.nova.power import Power
+from compute_hyperv.nova.rebuilding import Rebuilding
 from compute_hyperv.nova.resources import Resources
 from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
 from compute_hyperv.nova.snapshots import Snapshots, Unfinished
@@ -51,6 +52,7 @@ class Rooms:
     power: Power
     vifs: Vifs
     builder: Builder
+    rebuilding: Rebuilding
     snapshots: Snapshots
     console: ConsoleLogs
     images: ImageCache
@@ -142,7 +144,19 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
     )
     address = _address(settings.server)
     return Rooms(
-        settings, host, instances, power, ports, builder, snapshots, console, images, resources, lifecycle, address
+        settings,
+        host,
+        instances,
+        power,
+        ports,
+        builder,
+        Rebuilding(builder, power),
+        snapshots,
+        console,
+        images,
+        resources,
+        lifecycle,
+        address,
     )
 
 
