@@ -9,11 +9,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from compute_hyperv.readiness.changes.base import Change
 from compute_hyperv.readiness.context import Context
-from compute_hyperv.readiness.sources import FileSource, Source
+from compute_hyperv.readiness.sources import AnySource
 
 
 class Verdict(enum.StrEnum):
@@ -55,7 +55,7 @@ class Finding:
 
 Judge: TypeAlias = Callable[[Context], Finding]
 Plan: TypeAlias = Callable[[Context], Sequence[Change]]
-Reads: TypeAlias = tuple[Source[Any] | FileSource[Any], ...]
+Reads: TypeAlias = tuple[AnySource, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.host.host import HyperVHost
-from compute_hyperv.readiness.sources import FileSource, Source, one
+from compute_hyperv.readiness.directory.accounts import Directories
+from compute_hyperv.readiness.sources import AnySource, DirectorySource, FileSource, Source, one
 
 _T = TypeVar("_T")
 
@@ -20,20 +21,22 @@ class Readings:
     :param name: by which the host was given.
     :param host: the host; whoever made it closes it.
     :param account: as whom the host is read; empty where that is a ticket's or a certificate's.
+    :param directories: how the host's domain is asked; None where nobody knows an account for that.
     """
 
-    def __init__(self, name: str, host: HyperVHost, account: str = "") -> None:
+    def __init__(self, name: str, host: HyperVHost, account: str = "", directories: Directories | None = None) -> None:
         self.name = name
         self.host = host
         self.account = account
+        self.directories = directories
         self._lock = threading.Lock()
-        self._answers: dict[Source[Any] | FileSource[Any], Future[Any]] = {}
+        self._answers: dict[AnySource, Future[Any]] = {}
 
     @property
     def session(self) -> CimSession:
         return self.host.cim
 
-    def of(self, source: Source[_T] | FileSource[_T]) -> _T:
+    def of(self, source: Source[_T] | FileSource[_T] | DirectorySource[_T]) -> _T:
         """What the source says. Raises the CimError that reading it ended with, each time."""
         with self._lock:
             answer = self._answers.get(source)
@@ -50,9 +53,11 @@ class Readings:
         result: _T = answer.result()
         return result
 
-    def _read(self, source: Source[_T] | FileSource[_T]) -> _T:
+    def _read(self, source: Source[_T] | FileSource[_T] | DirectorySource[_T]) -> _T:
         if isinstance(source, FileSource):
             return source.read_files(self.host.files)
+        if isinstance(source, DirectorySource):
+            return source.read_directory(self)
         return source.read(self.session)
 
     def one(self, source: Source[tuple[CimInstance, ...]]) -> CimInstance:

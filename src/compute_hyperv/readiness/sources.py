@@ -6,7 +6,7 @@ A source is read once per run and host (``readings``), so checks that share one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from compute_hyperv.cim import wql
 from compute_hyperv.cim.errors import NotFound, ProtocolError
@@ -15,6 +15,9 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import Condition
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.windows.registry import Kind, Registry
+
+if TYPE_CHECKING:
+    from compute_hyperv.readiness.readings import Readings
 
 CIMV2 = "root/cimv2"
 VIRTUALIZATION = "root/virtualization/v2"
@@ -46,6 +49,20 @@ class FileSource(Protocol[_T_co]):
 
     def read_files(self, files: Files) -> _T_co:
         """Raises CimError."""
+
+
+@runtime_checkable
+class DirectorySource(Protocol[_T_co]):
+    """A source that asks the domain's directory about the host. Hashable as well."""
+
+    @property
+    def description(self) -> str: ...
+
+    def read_directory(self, host: Readings) -> _T_co:
+        """Raises CimError."""
+
+
+AnySource: TypeAlias = Source[Any] | FileSource[Any] | DirectorySource[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from compute_hyperv.readiness.checks import (
+    cluster,
     connection,
+    delegation,
     devices,
+    guarded_host,
     hardware,
     hyperv,
     instances,
+    iscsi,
+    migration,
+    mpio,
     network,
     numa,
+    smb,
     time_service,
     versions,
 )
@@ -27,7 +34,14 @@ CHECKS: tuple[Check, ...] = (
     *hyperv.CHECKS,
     *network.CHECKS,
     *instances.CHECKS,
+    *iscsi.CHECKS,
+    *mpio.CHECKS,
+    *smb.CHECKS,
     *time_service.CHECKS,
+    *migration.CHECKS,
+    *delegation.CHECKS,
+    *cluster.CHECKS,
+    *guarded_host.CHECKS,
     *numa.CHECKS,
     *devices.CHECKS,
 )

@@ -19,6 +19,7 @@ PROCESSORS = Instances(
     "Win32_Processor",
     (
         "Name",
+        "Manufacturer",
         "AddressWidth",
         "SecondLevelAddressTranslationExtensions",
         "VMMonitorModeExtensions",

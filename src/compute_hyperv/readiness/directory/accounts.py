@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sansldap
 
@@ -67,7 +67,7 @@ class Directory:
                 self._connection = None
 
     def computer(self, name: str) -> Account:
-        """A host's own account, by its computer name. Raises NotFound where the domain has none, or another CimError."""
+        """A host's own account, by its computer name. Raises NotFound where the domain has none; CimError."""
         return self._account(f"{name}$")
 
     def user(self, name: str) -> Account:
@@ -105,6 +105,30 @@ class Directory:
                 self._failure = error
                 raise
         return self._connection
+
+
+class Directories:
+    """The directories of the domains that hosts are members of, each connected to once.
+
+    :param settings: how to get in; an empty server is the host's own domain, whose name leads to its controllers.
+    """
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._by_server: dict[str, Directory] = {}
+
+    def of(self, domain: str) -> Directory:
+        server = self._settings.server or domain
+        with self._lock:
+            if server not in self._by_server:
+                self._by_server[server] = Directory(replace(self._settings, server=server))
+            return self._by_server[server]
+
+    def close(self) -> None:
+        with self._lock:
+            for directory in self._by_server.values():
+                directory.close()
 
 
 def _account(name: str, attributes: Attributes, groups: Sequence[bytes]) -> Account:

@@ -232,7 +232,9 @@ class DirectoryConnection:
         try:
             return self._client.receive(self._opened(data))
         except (sansldap.LDAPError, ValueError, SpnegoError, NotImplementedError) as error:
-            raise ProtocolError(f"The directory {self._settings.server} does not speak LDAP as we do: {error}") from None
+            raise ProtocolError(
+                f"The directory {self._settings.server} does not speak LDAP as we do: {error}"
+            ) from None
 
     def _opened(self, data: bytes) -> bytes:
         """What is inside the sealed messages that are complete (RFC 4422, 3.7: a length before each)."""
