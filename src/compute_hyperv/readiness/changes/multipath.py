@@ -16,6 +16,7 @@ KEY, VALUE = r"SYSTEM\CurrentControlSet\Control\MPDEV", "MPIOSupportedDeviceList
 FEATURE = "Multipath-IO"
 #: The entry by which the bus itself is claimed, whatever devices are on it.
 ISCSI = "MSFT2005iSCSIBusType_0x9"
+_LEFT_BY_SETUP = "Vendor 8Product       16"
 
 
 @dataclass(frozen=True)
@@ -49,25 +50,30 @@ class MultipathClaim(Change):
         return FEATURE
 
     def state(self, host: Readings) -> State:
-        found = host.host.registry.value(KEY, VALUE, "REG_MULTI_SZ")
-        return [str(entry) for entry in found] if isinstance(found, list) else None
+        """What is claimed. That there is no list at all, and one with the entry that setup leaves, are the same."""
+        return [entry for entry in self._list(host) if not _same(entry, _LEFT_BY_SETUP)]
 
     def is_done(self, state: State) -> bool:
-        return any(_same(entry, self.device) for entry in state or ())
+        return any(_same(entry, self.device) for entry in state)
 
     def tell(self, state: State) -> str:
-        return ", ".join(entry.strip() for entry in state) if state else "nothing is claimed"
+        return ", ".join(entry.strip() for entry in state) or "nothing is claimed"
 
     def apply(self, host: Readings) -> None:
         claimed = self.state(host)
         if not self.is_done(claimed):
-            host.host.registry.set_value(KEY, VALUE, "REG_MULTI_SZ", [*(claimed or ()), self.device])
+            self.restore(host, [*claimed, self.device])
 
     def restore(self, host: Readings, previous: State) -> None:
-        if previous is None:
-            host.host.registry.delete_value(KEY, VALUE)
-        else:
-            host.host.registry.set_value(KEY, VALUE, "REG_MULTI_SZ", list(previous))
+        there = self._list(host)
+        wanted = [*(entry for entry in there if _same(entry, _LEFT_BY_SETUP)), *previous]
+        if wanted != there:
+            host.host.registry.set_value(KEY, VALUE, "REG_MULTI_SZ", wanted)
+
+    @staticmethod
+    def _list(host: Readings) -> list[str]:
+        found = host.host.registry.value(KEY, VALUE, "REG_MULTI_SZ")
+        return [str(entry) for entry in found] if isinstance(found, list) else []
 
 
 def _same(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from compute_hyperv.readiness.changes.firewall import FirewallRule
 from compute_hyperv.readiness.changes.hyperv import LiveMigration, NumaSpanning
 from compute_hyperv.readiness.changes.multipath import FEATURE, MultipathClaim
 from compute_hyperv.readiness.changes.services import ServiceRunning, ServiceStartMode
-from compute_hyperv.readiness.changes.storage import Folder, SanPolicy
+from compute_hyperv.readiness.changes.storage import Folder
 from compute_hyperv.readiness.changes.switches import ExternalSwitch
 from compute_hyperv.readiness.changes.time import TimePeers
 from compute_hyperv.readiness.windows import is_in_domain
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from compute_hyperv.readiness.context import Context
 
 MIGRATION_RULE = "VIRT-MIGL-In-TCP-NoScope"
-_FILES_RULE = "FPS-SMB-In-TCP"
 _USUAL_SWITCH = "external"  # the name in the documented commands
 
 
@@ -64,18 +63,6 @@ def instance_folder(context: Context) -> Sequence[Change]:
     return (Folder(context.wanted.instances_path),)
 
 
-def san_policy(_context: Context) -> Sequence[Change]:
-    return (SanPolicy(),)
-
-
-def multipath_feature(_context: Context) -> Sequence[Change]:
-    return (FeatureInstalled(FEATURE),)
-
-
-def multipath_claims(_context: Context) -> Sequence[Change]:
-    return (MultipathClaim(),)
-
-
 def multipath(_context: Context) -> Sequence[Change]:
     """Where a LUN shows as several disks: MPIO, and that it takes them."""
     return (FeatureInstalled(FEATURE), MultipathClaim())
@@ -86,17 +73,17 @@ def numa_spanning(context: Context) -> Sequence[Change]:
     return () if wanted is None else (NumaSpanning(wanted),)
 
 
-def live_migration(context: Context) -> Sequence[Change]:
-    """Enabled, with Kerberos in a domain: CredSSP needs somebody logged on at the source (hyperv-ops 9)."""
-    if not context.wanted.live_migration:
-        return ()
-    return (LiveMigration(kerberos=is_in_domain(context.host) or None),)
+def live_migration(change: LiveMigration) -> Callable[[Context], Sequence[Change]]:
+    """The change where machines are to move: where nova.conf says so, and between members of a domain."""
+    return lambda context: (change,) if _may_move(context) else ()
 
 
 def migration_firewall(context: Context) -> Sequence[Change]:
-    if not context.wanted.live_migration:
-        return ()
-    return (FirewallRule(MIGRATION_RULE), FirewallRule(_FILES_RULE))
+    return (FirewallRule(MIGRATION_RULE),) if _may_move(context) else ()
+
+
+def _may_move(context: Context) -> bool:
+    return context.wanted.live_migration or is_in_domain(context.host)
 
 
 def external_switches(context: Context, missing: Sequence[str], taken: Collection[str]) -> Sequence[Change]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.changes.hyperv import LiveMigration
 from compute_hyperv.readiness.checks.hardware import PROCESSORS
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
 from compute_hyperv.readiness.sources import VIRTUALIZATION, Instances
-from compute_hyperv.readiness.windows import COMPUTER, is_in_domain
+from compute_hyperv.readiness.windows import COMPUTER, FIREWALL_RULES, firewall_lets_in, is_in_domain
 
 MIGRATION = Section("migration", "Live migration configuration")
 
@@ -65,7 +66,7 @@ def _settings(host: Readings) -> CimInstance | None:
     good="EnableVirtualSystemMigration is true, on hosts of a domain.",
     by_hand="Enable-VMMigration",
     reads=(SETTINGS, COMPUTER),
-    changes=lambda _context: (LiveMigration(kerberos=True),),
+    changes=plans.live_migration(LiveMigration(kerberos=True)),
 )
 def enabled(context: Context) -> Finding:
     if _settings(context.host) is None:
@@ -87,7 +88,7 @@ def enabled(context: Context) -> Finding:
     good="Kerberos.",
     by_hand="Set-VMHost -VirtualMachineMigrationAuthenticationType Kerberos",
     reads=(SETTINGS,),
-    changes=lambda _context: (LiveMigration(kerberos=True),),
+    changes=plans.live_migration(LiveMigration(kerberos=True)),
 )
 def authentication(context: Context) -> Finding:
     if not is_enabled(context.host):
@@ -128,13 +129,34 @@ def networks(context: Context) -> Finding:
 
 @check(
     MIGRATION,
+    "firewall",
+    "The firewall lets migrations in",
+    why="A host that others can't reach at port 6600 sends machines and takes none.",
+    good=f"The rule {plans.MIGRATION_RULE} is on, as the role's installation leaves it.",
+    by_hand=f"Enable-NetFirewallRule -Name {plans.MIGRATION_RULE}",
+    reads=(SETTINGS, FIREWALL_RULES),
+    changes=plans.migration_firewall,
+)
+def firewall(context: Context) -> Finding:
+    if not is_enabled(context.host):
+        return not_applicable(_OFF)
+    open_ = firewall_lets_in(context.host, plans.MIGRATION_RULE)
+    if open_ is None:
+        return not_applicable(f"this Windows has no rule {plans.MIGRATION_RULE}")
+    if not open_:
+        return failed(f"{plans.MIGRATION_RULE} is off", "on", f"Enable-NetFirewallRule -Name {plans.MIGRATION_RULE}")
+    return passed("port 6600 is open")
+
+
+@check(
+    MIGRATION,
     "simultaneous",
     "Simultaneous migrations",
     why="Further migrations wait; with none allowed, none is ever done.",
     good="At least one of machines and one of storage at once; 2 is Windows' own choice.",
     by_hand="Set-VMHost -MaximumVirtualMachineMigrations 2 -MaximumStorageMigrations 2",
     reads=(SETTINGS,),
-    changes=lambda _context: (LiveMigration(machines_at_once=2, storages_at_once=2),),
+    changes=plans.live_migration(LiveMigration(machines_at_once=2, storages_at_once=2)),
 )
 def simultaneous(context: Context) -> Finding:
     settings = _settings(context.host)
@@ -157,7 +179,7 @@ def simultaneous(context: Context) -> Finding:
     good="Compression, or SMB.",
     by_hand="Set-VMHost -VirtualMachineMigrationPerformanceOption Compression",
     reads=(SETTINGS,),
-    changes=lambda _context: (LiveMigration(performance="Compression"),),
+    changes=plans.live_migration(LiveMigration(performance="Compression")),
 )
 def performance(context: Context) -> Finding:
     settings = _settings(context.host)
@@ -263,4 +285,4 @@ def _processors(host: Readings) -> tuple[str, frozenset[str]]:
     return ", ".join(sorted(vendors)), frozenset(each.text("Name", "?").strip() for each in found)
 
 
-CHECKS = (enabled, authentication, networks, simultaneous, performance, domain, account, processors)
+CHECKS = (enabled, authentication, networks, firewall, simultaneous, performance, domain, account, processors)

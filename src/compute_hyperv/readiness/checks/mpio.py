@@ -7,6 +7,7 @@ from collections import defaultdict
 from compute_hyperv.cim.cimxml import text_to_instance
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.cim.wql import eq
+from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.changes.features import FeatureInstalled
 from compute_hyperv.readiness.changes.multipath import ISCSI as ISCSI_BUS
 from compute_hyperv.readiness.changes.multipath import KEY, VALUE, MultipathClaim
@@ -183,6 +184,7 @@ def _policy(instance: CimInstance) -> int:
     by_hand="Get-Disk | Group-Object UniqueId | Where-Object Count -gt 1\n"
     "Enable-MSDSMAutomaticClaim -BusType iSCSI\nRestart-Computer",
     reads=(LUNS,),
+    changes=plans.multipath,
 )
 def duplicates(context: Context) -> Finding:
     disks = defaultdict(list)
