@@ -36,7 +36,7 @@ def test_quotas_become_normalised_operations(quotas, limit):
 
 
 REFUSED = [
-    ({"read_iops": "30"}, "quota:disk_read_iops_sec alone .* quota:disk_total_iops_sec .* quota:disk_write_iops_sec"),
+    ({"read_iops": "30"}, "quota:disk_read_iops_sec alone .* set quota:disk_total_iops_sec, or both"),
     ({"write_bytes": "30"}, "quota:disk_write_bytes_sec alone"),
     ({"read_iops": "30", "write_bytes": "30"}, "alone"),
     ({"total_iops": "30", "read_iops": "30"}, "remove either"),

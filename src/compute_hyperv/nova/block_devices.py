@@ -137,7 +137,7 @@ class _Making:
                 raise self._refusal(
                     device,
                     f"asks for disk_bus={device['disk_bus']}, but generation {self._wishes.generation} boots from "
-                    f"{place[0].value}. Change it, or the image's property hw_machine_type",
+                    f"{place[0].value}. Change it, or the image's hw_machine_type",
                 )
         # The format may still turn out to be another one: see ``spec.with_root_format``.
         path = names.root_disk(self._wishes.folder, "iso" if is_iso else "vhdx")
@@ -226,8 +226,7 @@ class _Making:
         size = f"{CONTROLLERS_OF[bus]} controllers of {SLOTS_OF[bus]} slots"
         return BlockDeviceRefused(
             instance_id=self._instance.uuid,
-            reason=f"there is no place for {what}: {bus.value} has {size}, and all are taken. Ask for fewer disks, or "
-            "for another disk_bus.",
+            reason=f"no place for {what}: {bus.value} has {size}, all taken. Ask for fewer disks, or another disk_bus.",
         )
 
 

@@ -24,14 +24,14 @@ def iops_limit(instance: Instance) -> int:
     total = _first([(unit, _quota(instance, f"total_{unit}")) for unit in _UNITS])
     directions = {unit: (_quota(instance, f"read_{unit}"), _quota(instance, f"write_{unit}")) for unit in _UNITS}
     if total and any(any(pair) for pair in directions.values()):
-        raise _refusal(instance, "a limit for one direction beside the total cannot be kept: remove either")
+        raise _refusal(instance, "limits for reads or writes beside a total cannot be kept: remove either")
     for unit, (read, write) in directions.items():
         if bool(read) != bool(write):
-            alone, lacking = ("read", "write") if read else ("write", "read")
+            alone = "read" if read else "write"
             raise _refusal(
                 instance,
-                f"quota:disk_{alone}_{unit}_sec alone cannot be kept, Hyper-V limits reads and writes together: set "
-                f"quota:disk_total_{unit}_sec instead, or quota:disk_{lacking}_{unit}_sec as well, for their sum",
+                f"quota:disk_{alone}_{unit}_sec alone cannot be kept: set quota:disk_total_{unit}_sec, or both "
+                "directions, whose sum counts",
             )
     return total or _first([(unit, read + write) for unit, (read, write) in directions.items()])
 
@@ -49,4 +49,4 @@ def _quota(instance: Instance, name: str) -> int:
 
 
 def _refusal(instance: Instance, why: str) -> InstanceRefused:
-    return InstanceRefused(instance_id=instance.uuid, reason=f"the flavor's limits on disks: {why}.")
+    return InstanceRefused(instance_id=instance.uuid, reason=f"{why}.")
