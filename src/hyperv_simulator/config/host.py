@@ -97,6 +97,7 @@ class HostConfig:
     :param disk: disks besides that of C: (``[[host.disk]]``).
     :param volume: volumes besides C: (``[[host.volume]]``).
     :param san_policy: what happens to disks that appear.
+    :param initiator_name: IQN of the host's iSCSI initiator; empty: as Windows makes it of name and domain.
     :param iscsi_target: iSCSI targets within reach (``[[host.iscsi_target]]``).
     :param fc_hba: Fibre Channel ports (``[[host.fc_hba]]``).
     :param mpio: multipath I/O (``[host.mpio]``).
@@ -156,6 +157,7 @@ class HostConfig:
     disk: tuple[DiskConfig, ...] = ()
     volume: tuple[VolumeConfig, ...] = ()
     san_policy: SanPolicy = "offline_shared"
+    initiator_name: str = ""
     iscsi_target: tuple[IscsiTargetConfig, ...] = ()
     fc_hba: tuple[FcHbaConfig, ...] = ()
     mpio: MpioConfig = field(default_factory=MpioConfig)

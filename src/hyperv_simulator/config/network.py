@@ -53,6 +53,7 @@ class NicConfig:
     :param dhcp: whether the address came from DHCP.
     :param category: what Windows takes the network for.
     :param rdma: whether it can do RDMA (SMB Direct).
+    :param rdma_enabled: whether that is switched on.
     :param sriov: whether it can do single-root I/O virtualization.
     :param vmq: whether it can do virtual machine queues.
     """
@@ -68,6 +69,7 @@ class NicConfig:
     dhcp: bool = False
     category: NetworkCategory = "domain"
     rdma: bool = False
+    rdma_enabled: bool = True
     sriov: bool = False
     vmq: bool = True
 

@@ -15,6 +15,7 @@ PartitionStyle = Literal["raw", "mbr", "gpt"]
 SanPolicy = Literal["online_all", "offline_shared", "offline_all", "offline_internal"]
 FileSystem = Literal["NTFS", "ReFS", "CSVFS_NTFS", "CSVFS_ReFS"]
 VolumeKind = Literal["local", "csv", "s2d"]
+LoadBalancePolicy = Literal["fail_over_only", "round_robin", "least_queue_depth", "least_blocks"]
 PortState = Literal["online", "offline", "linkdown"]
 
 _WWN = re.compile(r"[0-9A-Fa-f]{16}")
@@ -104,6 +105,7 @@ class IscsiTargetConfig:
     :param chap_username: account that it asks for; nobody has to log in where empty.
     :param chap_secret: its secret, 12 to 16 characters.
     :param sessions: persistent sessions that the host has from the start.
+    :param discovered: the host knows all of its portals from the start.
     """
 
     iqn: str
@@ -111,6 +113,7 @@ class IscsiTargetConfig:
     chap_username: str = ""
     chap_secret: str = ""
     sessions: int = 0
+    discovered: bool = False
 
     def __post_init__(self) -> None:
         if not self.iqn.startswith(("iqn.", "eui.", "naa.")):
@@ -170,6 +173,8 @@ class MpioConfig:
 
     :param claimed: devices that Microsoft's module (MSDSM) claims: 8 characters vendor and up to 16 product, such as
         ``MSFT2005iSCSIBusType_0x9`` for everything on iSCSI.
+    :param load_balance_policy: how it uses the paths of what it has claimed.
     """
 
     claimed: tuple[str, ...] = ()
+    load_balance_policy: LoadBalancePolicy = "round_robin"

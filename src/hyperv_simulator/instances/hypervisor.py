@@ -11,7 +11,8 @@ from hyperv_simulator import identifiers as ids
 from hyperv_simulator.instances.facts import HostFacts
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.settings import DATA_ROOT
-from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ, PROCESSOR_NAME
+from hyperv_simulator.operating_system.computer import PROCESSOR_MHZ
+from hyperv_simulator.operating_system.processor_models import model_of
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 from hyperv_simulator.switches import Switches
@@ -112,6 +113,7 @@ def _services(repository: Repository, facts: HostFacts) -> None:
 
 def _service_settings(repository: Repository, facts: HostFacts, switches: Switches) -> None:
     lowest, highest = switches.addresses.fresh_range
+    migration = facts.config.migration
     repository.add(
         new_instance(
             repository.catalogue,
@@ -138,10 +140,12 @@ def _service_settings(repository: Repository, facts: HostFacts, switches: Switch
             "Msvm_VirtualSystemMigrationServiceSettingData",
             {
                 "InstanceID": ids.settings_id(facts.name),
-                "EnableVirtualSystemMigration": facts.config.migration.enabled,
-                "MaximumActiveVirtualSystemMigration": 2,
-                "MaximumActiveStorageMigration": 2,
-                "AuthenticationType": 1 if facts.config.migration.authentication == "kerberos" else 0,
+                "EnableVirtualSystemMigration": migration.enabled,
+                "MaximumActiveVirtualSystemMigration": migration.simultaneous,
+                "MaximumActiveStorageMigration": migration.simultaneous,
+                "AuthenticationType": 1 if migration.authentication == "kerberos" else 0,
+                "EnableCompression": migration.performance == "compression",
+                "EnableSmbTransport": migration.performance == "smb",
             },
         )
     )
@@ -206,7 +210,7 @@ def _hardware(repository: Repository, facts: HostFacts, memory: HostMemory) -> N
                     f"Microsoft:{ids.HOST_PROCESSOR}\\{node}\\{processor}",
                     {
                         "ElementName": "Processor",
-                        "Name": PROCESSOR_NAME,
+                        "Name": model_of(config.migration).name,
                         "Caption": "Processor",
                         "Description": "A logical processor of the hypervisor running on the host computer system.",
                         "AddressWidth": 64,

@@ -15,6 +15,7 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.operating_system import processes
 from hyperv_simulator.operating_system.clock import HostClock
 from hyperv_simulator.operating_system.edition import edition_facts
+from hyperv_simulator.operating_system.processor_models import manufacturer_of, model_of
 from hyperv_simulator.repository.defaults import new_instance
 from hyperv_simulator.repository.instances import Repository
 
@@ -159,6 +160,7 @@ def _computer(repository: Repository, facts: HostFacts, *, hypervisor: bool) -> 
 def _processors(repository: Repository, facts: HostFacts, *, hypervisor: bool) -> None:
     """One per socket. Once the hypervisor runs the virtualization flags read false (real-instances 4.2)."""
     config, hardware = facts.config, facts.config.hardware
+    model = model_of(config.migration)
     for socket in range(config.sockets):
         repository.add(
             new_instance(
@@ -167,19 +169,19 @@ def _processors(repository: Repository, facts: HostFacts, *, hypervisor: bool) -
                 {
                     "DeviceID": f"CPU{socket}",
                     "SocketDesignation": f"CPU{socket}",
-                    "Name": PROCESSOR_NAME,
-                    "Caption": "Intel64 Family 6 Model 85 Stepping 7",
-                    "Description": "Intel64 Family 6 Model 85 Stepping 7",
+                    "Name": model.name,
+                    "Caption": model.description,
+                    "Description": model.description,
                     "CreationClassName": "Win32_Processor",
                     "SystemCreationClassName": "Win32_ComputerSystem",
                     "SystemName": facts.name,
-                    "Manufacturer": "GenuineIntel",
+                    "Manufacturer": manufacturer_of(config.migration),
                     "Architecture": 9,
                     "AddressWidth": 64,
                     "DataWidth": 64,
                     "Family": 179,
                     "ProcessorType": 3,
-                    "ProcessorId": "BFEBFBFF00050657",
+                    "ProcessorId": model.processor_id,
                     "Role": "CPU",
                     "CpuStatus": 1,
                     "Availability": 3,
@@ -204,7 +206,6 @@ def _processors(repository: Repository, facts: HostFacts, *, hypervisor: bool) -
         )
 
 
-PROCESSOR_NAME = "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
 PROCESSOR_MHZ = 2095
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from compute_hyperv.cim.cimxml import instance_to_text
 from compute_hyperv.cim.values import CimInstance, CimValue
-from hyperv_simulator.config.storage import BusType, DiskConfig
+from hyperv_simulator.config.storage import BusType, DiskConfig, LoadBalancePolicy
 from hyperv_simulator.operating_system.registry import Registry
 from hyperv_simulator.operating_system.storage.disks import Disks, SeenDisk
 from hyperv_simulator.repository.defaults import new_instance
@@ -33,7 +33,13 @@ _BUS_TYPES: Mapping[BusType, str] = {
     "sas": "MSFT2011SASBusType_0xA",
     "fc": "MSFT2015FCBusType_0x6",
 }
-_ROUND_ROBIN = 2  # hyperv-ops 15
+# hyperv-ops 15
+_POLICIES: Mapping[LoadBalancePolicy, int] = {
+    "fail_over_only": 1,
+    "round_robin": 2,
+    "least_queue_depth": 4,
+    "least_blocks": 6,
+}
 # Get-MPIOSetting's defaults (Microsoft's page on MPIO settings)
 _TIMERS = {
     "PathVerifyEnabled": 0,
@@ -48,13 +54,22 @@ class Mpio:
     """MPIO of one host.
 
     :param installed: whether the feature is on, with no restart pending for it.
+    :param policy: load-balance policy of every disk that it has claimed.
     """
 
-    def __init__(self, repository: Repository, disks: Disks, registry: Registry, installed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        disks: Disks,
+        registry: Registry,
+        installed: Callable[[], bool],
+        policy: LoadBalancePolicy = "round_robin",
+    ) -> None:
         self._repository = repository
         self._disks = disks
         self._registry = registry
         self._installed = installed
+        self._policy = policy
         self.runs = False
         self._claims: frozenset[str] = frozenset()
         sources: Mapping[str, Callable[[], Iterable[CimInstance]]] = {
@@ -154,7 +169,7 @@ class Mpio:
 
     def _policies(self) -> list[CimInstance]:
         def policy(_number: int, disk: SeenDisk) -> Mapping[str, CimValue]:
-            values = {"Version": 2, "LoadBalancePolicy": _ROUND_ROBIN, "DSMPathCount": disk.paths}
+            values = {"Version": 2, "LoadBalancePolicy": _POLICIES[self._policy], "DSMPathCount": disk.paths}
             return {"LoadBalancePolicy": instance_to_text(self._new("DSM_Load_Balance_Policy_V2", dict(values)))}
 
         return self._of_disks("DSM_QueryLBPolicy_V2", policy)

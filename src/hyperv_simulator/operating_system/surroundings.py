@@ -93,7 +93,8 @@ class Surroundings:
         spaces_direct.populate(repository, facts.name, config.cluster.name, self.volumes)
         self.disks = Disks(repository, facts, self._policies, system.kept)
         domain = f".{config.domain.lower()}" if config.domain else ""
-        node_name = f"iqn.1991-05.com.microsoft:{config.name.lower()}{domain}"  # real-instances 5.2
+        # real-instances 5.2
+        node_name = config.initiator_name or f"iqn.1991-05.com.microsoft:{config.name.lower()}{domain}"
         self.initiator = Initiator(
             config.iscsi_target,
             node_name,
@@ -106,7 +107,13 @@ class Surroundings:
         self._iscsi = IscsiInstances(repository, self.initiator)
         FibreChannel(repository, config.fc_hba)
         InitiatorPorts(repository, facts.name, config.fc_hba, self.initiator)
-        self.mpio = Mpio(repository, self.disks, system.registry, lambda: system.features.works("Multipath-IO"))
+        self.mpio = Mpio(
+            repository,
+            self.disks,
+            system.registry,
+            lambda: system.features.works("Multipath-IO"),
+            config.mpio.load_balance_policy,
+        )
         self.mpio.boot()
 
     def _network(self, facts: HostFacts) -> None:

@@ -85,7 +85,7 @@ class AdapterSettings:
     def _rdma(self) -> Iterator[CimInstance]:
         for adapter in self._facts.adapters:
             if adapter.nic.rdma:
-                enabled = self.is_on(RDMA, adapter)
+                enabled = self.is_on(RDMA, adapter, by_default=adapter.nic.rdma_enabled)
                 values: dict[str, CimValue] = {
                     "Enabled": enabled,
                     "MaxQueuePairCount": 16384,

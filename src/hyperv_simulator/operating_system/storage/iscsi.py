@@ -101,6 +101,8 @@ class Initiator:
 
     def _begin(self, targets: tuple[IscsiTargetConfig, ...]) -> None:
         for target in targets:
+            for portal in target.endpoints if target.discovered else ():
+                self._portals.setdefault(portal, Portal(*portal))
             for number in range(target.sessions):
                 portal = target.endpoints[number % len(target.endpoints)]
                 self._portals.setdefault(portal, Portal(*portal))
