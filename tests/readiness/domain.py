@@ -41,7 +41,7 @@ class Domain:
         self.tool("delegation", "add-service", f"{source}$", service)
 
     def let_any_protocol(self, source: str) -> None:
-        """"Use any authentication protocol"."""
+        """ "Use any authentication protocol"."""
         self.tool("delegation", "for-any-protocol", f"{source}$", "on")
 
     def accept(self, target: str, source: str) -> None:
@@ -126,7 +126,9 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         timeout=_PATIENCE_S,
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:3])} failed (packages samba, samba-ad-provision, winbind?): {done.stderr}")
+        raise RuntimeError(
+            f"{' '.join(command[:3])} failed (packages samba, samba-ad-provision, winbind?): {done.stderr}"
+        )
 
 
 def _path() -> str:

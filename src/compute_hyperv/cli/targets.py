@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from compute_hyperv.cim.endpoint import AUTHENTICATIONS
+from compute_hyperv.cli import directory
 from compute_hyperv.configuration.connection import connect
 from compute_hyperv.configuration.host_settings import HostSettings
 from compute_hyperv.readiness.expectations import ConfigurationError, from_nova_conf, read_nova_conf
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--auth", choices=AUTHENTICATIONS, help="how to authenticate (default: negotiate)")
     group.add_argument("--ca-file", type=Path, metavar="PEM", help="authority that vouches for the hosts' certificates")
     group.add_argument("--timeout", type=int, metavar="SECONDS", help="for one request (default: 60)")
+    directory.add_arguments(parser)
 
 
 @contextmanager
@@ -62,13 +64,16 @@ def subjects(arguments: argparse.Namespace) -> Iterator[tuple[Subject, ...]]:
         raise ConfigurationError("No host is named; write its name or address, or --config-file with a nova.conf.")
     settings = _with_arguments(settings, arguments, given_by_file=bool(arguments.config_file))
     with ExitStack() as hosts:
+        directories = directory.directories(arguments, settings.username, settings.password)
+        if directories is not None:
+            hosts.callback(directories.close)
         found = []
         for name in names:
             try:
                 host = hosts.enter_context(connect(dataclasses.replace(settings, server=name)))
             except ValueError as error:
                 raise ConfigurationError(str(error)) from None
-            found.append(Subject(Readings(name, host, settings.username or ""), wanted))
+            found.append(Subject(Readings(name, host, settings.username or "", directories), wanted))
         yield tuple(found)
 
 

@@ -14,6 +14,7 @@ from compute_hyperv.configuration.host_settings import HostSettings, host_settin
 # Nova's own options that say something about the host; Nova registers them itself where it is installed.
 _NOVAS = [
     cfg.StrOpt("host"),
+    cfg.StrOpt("compute_driver", default=""),
     cfg.StrOpt("instances_path", default=""),
     cfg.IntOpt("reserved_host_disk_mb", default=0),
     cfg.IntOpt("reserved_host_memory_mb", default=512),
@@ -60,6 +61,7 @@ class Expectations:
     :param lock_backend: tooz URL of the lock service of a cluster's nodes; empty where none is needed.
     :param numa_spanning: whether machines may span NUMA nodes; None where either is right.
     :param pci_devices: the devices that instances may have.
+    :param survey_devices: look at every PCI device that could be given to machines, a request each.
     :param adapters: names of a switch and of the adapter that it shall be on, if it has to be made; an empty switch is
         the only one.
     :param flavors: flavors whose instances the host is to run, as far as they are known.
@@ -76,6 +78,7 @@ class Expectations:
     lock_backend: str = ""
     numa_spanning: bool | None = None
     pci_devices: tuple[PciSpec, ...] = ()
+    survey_devices: bool = False
     adapters: tuple[tuple[str, str], ...] = ()
     flavors: tuple[Flavor, ...] = ()
 
@@ -118,6 +121,7 @@ def from_nova_conf(conf: cfg.ConfigOpts) -> tuple[HostSettings, Expectations]:
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     switches = {switch for _, switch in settings.switches} | ({settings.default_switch} - {None})
+    clustered = "cluster" in conf.compute_driver.lower()
     return settings, Expectations(
         instances_path=settings.instances_path,
         switches=tuple(sorted(switch for switch in switches if switch)),
@@ -125,6 +129,9 @@ def from_nova_conf(conf: cfg.ConfigOpts) -> tuple[HostSettings, Expectations]:
         reserved_memory_mb=conf.reserved_host_memory_mb,
         time_peers=tuple(conf.hyperv.time_servers),
         use_multipath_io=conf.hyperv.use_multipath_io,
+        live_migration=clustered,
+        clustered=clustered,
+        lock_backend=conf.coordination.backend_url if clustered else "",
         numa_spanning=conf.hyperv.numa_spanning,
         pci_devices=_pci_specs(conf.pci.device_spec),
     )

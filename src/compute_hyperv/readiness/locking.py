@@ -30,6 +30,8 @@ _proving = threading.Lock()
 
 def prove_locking(url: str) -> LockProof:
     """Takes a lock of its own name, has a second process ask for it, gives it back, and has that ask once more."""
+    if re.match(r"file:/+[A-Za-z]:/", url):
+        return LockProof(url, failure=f"{url} is a folder of Windows: nova-compute runs on this machine, not there")
     shown = re.sub(r"(?<=:)[^:/@]+(?=@)", "***", url)
     name = f"compute-hyperv-check-{uuid.uuid4().hex}"
     with _proving:
