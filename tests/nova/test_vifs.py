@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from nova import exception
 
@@ -9,7 +11,7 @@ from compute_hyperv.host.model import Nic
 from compute_hyperv.nova import vifs
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.settings import BuildSettings
-from tests.nova.making import PORT_ID, make_instance, make_vif
+from tests.nova.making import PORT_ID, make_flavor, make_instance, make_vif
 
 
 def nic(vif, switches=(("physnet1", "external"),), default=None):
@@ -24,6 +26,39 @@ def test_an_adapter_has_the_ports_id_address_switch_and_vlan():
 @pytest.mark.parametrize("vlan", [{}, {"vlan": None}, {"vlan": ""}])
 def test_a_flat_network_has_no_vlan(vlan):
     assert nic(make_vif(details={"physical_network": "physnet1", **vlan})).vlan_id is None
+
+
+# entries of the binding details, what the adapter gets
+WISHES = [
+    ({}, {}),
+    ({"mac_spoofing": True}, {"mac_spoofing": True}),
+    ({"trunk_vlans": "102,101"}, {"trunk_vlans": (101, 102)}),
+    ({"limit_kbps": "2000"}, {"limit_kbps": 2000}),
+    ({"reserved_kbps": "500"}, {"reserved_kbps": 500}),
+]
+
+
+@pytest.mark.parametrize(("details", "expected"), WISHES)
+def test_what_the_port_asks_for_is_what_the_adapter_gets(details, expected):
+    bound = {"physical_network": "physnet1", "vlan": "100"}
+
+    adapter = nic(make_vif(details={**bound, **details}))
+
+    assert adapter == dataclasses.replace(Nic(PORT_ID, "FA163E4C2C30", "external", 100), **expected)
+
+
+@pytest.mark.parametrize("details", [{"trunk_vlans": "101,0"}, {"limit_kbps": "fast"}])
+def test_details_that_nobody_understands_are_not_plugged(details):
+    with pytest.raises(exception.VirtualInterfacePlugException):
+        nic(make_vif(details={"physical_network": "physnet1", **details}))
+
+
+@pytest.mark.parametrize(("spec", "there"), [({}, False), ({"hyperv:sriov": "true"}, True)])
+def test_the_flavor_decides_on_sriov(spec, there):
+    instance = make_instance(flavor=make_flavor(extra_specs=spec))
+    settings = BuildSettings(instances_path=r"D:\i", switches=(("physnet1", "external"),))
+
+    assert vifs.nic(instance, make_vif(), settings).sriov is there
 
 
 # physical network, mappings, vswitch_name, switch

@@ -21,7 +21,7 @@ from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import CimError, InvalidRequest, MethodFailed, NotFound
 from compute_hyperv.host.model import Nic
-from compute_hyperv.nova import device_metadata
+from compute_hyperv.nova import device_metadata, extra_specs
 from compute_hyperv.nova.errors import InstanceRefused, in_novas_words
 from compute_hyperv.nova.instances import Instances
 from compute_hyperv.nova.settings import BuildSettings
@@ -46,7 +46,7 @@ def nic(instance: Instance, vif: network_model.VIF, settings: BuildSettings) -> 
         raise InstanceRefused(
             instance_id=instance.uuid,
             reason=f"port {vif['id']} has the VNIC type {vif['vnic_type']}: only {network_model.VNIC_TYPE_NORMAL} is "
-            "supported.",
+            f"supported. For SR-IOV, take a normal port and a flavor with {extra_specs.SRIOV}=true.",
         )
     if vif["type"] != network_model.VIF_TYPE_HYPERV:
         raise exception.VirtualInterfacePlugException(
@@ -60,6 +60,11 @@ def nic(instance: Instance, vif: network_model.VIF, settings: BuildSettings) -> 
         mac_address=vif["address"].replace(":", "").replace("-", "").upper(),
         switch_name=_switch(vif["id"], details.get("physical_network"), settings),
         vlan_id=_vlan(vif["id"], details.get(network_model.VIF_DETAILS_VLAN)),
+        trunk_vlans=_trunk(vif["id"], details.get("trunk_vlans")),
+        mac_spoofing=details.get("mac_spoofing") is True,
+        limit_kbps=_kbps(vif["id"], details.get("limit_kbps")),
+        reserved_kbps=_kbps(vif["id"], details.get("reserved_kbps")),
+        sriov=extra_specs.boolean(instance, extra_specs.SRIOV) or False,
     )
 
 
@@ -87,6 +92,20 @@ def _vlan(port_id: str, text: Any) -> int | None:
         raise exception.VirtualInterfacePlugException(
             f"Port {port_id} is bound to VLAN {text!r}, which is not between {VLANS.start} and {VLANS.stop - 1}."
         )
+    return int(text)
+
+
+def _trunk(port_id: str, text: str | None) -> tuple[int, ...]:
+    """``"101,102"``: what else passes, tagged."""
+    vlans = [_vlan(port_id, part) for part in text.split(",")] if text else []
+    return tuple(sorted(vlan for vlan in vlans if vlan is not None))
+
+
+def _kbps(port_id: str, text: str | None) -> int:
+    if not text:
+        return 0
+    if not str(text).isdecimal():
+        raise exception.VirtualInterfacePlugException(f"Port {port_id} is bound with the bandwidth {text!r} kbit/s.")
     return int(text)
 
 
