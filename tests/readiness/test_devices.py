@@ -15,6 +15,7 @@ from tests.readiness.examining import examine
 from tests.simulated import Simulate
 
 _NVME = Expectations(pci_devices=(PciSpec("144d", "a820"),))
+_SURVEY = Expectations(survey_devices=True)
 _WORDS = {
     "reserved_memory": "RMRR",
     "acs": "ACS",
@@ -55,12 +56,13 @@ def test_spanning_makes_no_difference_with_one_node(hosts: Simulate) -> None:
     assert found.verdict is Verdict.PASS
 
 
-def test_a_host_without_sriov_fails_only_where_devices_are_wanted(hosts: Simulate) -> None:
+def test_a_host_without_sriov_fails_where_devices_are_wanted(hosts: Simulate) -> None:
     host = hosts(hardware=HardwareConfig(iov=False))
-    assert examine(host, "pci.sriov")["pci.sriov"].verdict is Verdict.PASS
-    found = examine(host, "pci.sriov", wanted=_NVME)["pci.sriov"]
-    assert found.verdict is Verdict.FAIL
-    assert "BIOS" in found.details[0]
+    verdicts = [
+        examine(host, "pci.sriov", wanted=wanted)["pci.sriov"].verdict for wanted in (Expectations(), _SURVEY, _NVME)
+    ]
+    assert verdicts == [Verdict.NOT_APPLICABLE, Verdict.WARN, Verdict.FAIL]
+    assert "BIOS" in examine(host, "pci.sriov", wanted=_NVME)["pci.sriov"].details[0]
 
 
 @pytest.mark.parametrize("obstacle", [each for each in get_args(Obstacle) if each])
@@ -88,17 +90,17 @@ def test_a_device_that_nova_conf_names_and_nobody_has_fails(hosts: Simulate) -> 
     assert _devices(hosts(pci_device=(device,)), _NVME).verdict is Verdict.FAIL
 
 
-def test_without_nova_conf_what_is_usually_passed_is_surveyed_and_no_more_than_a_few(hosts: Simulate) -> None:
+def test_a_survey_looks_at_everything_that_machines_are_given_usually(hosts: Simulate) -> None:
     cards = tuple(PciDeviceConfig(f"Card {number}", device_class="display") for number in range(8))
-    found = _devices(hosts(pci_device=(*cards, PciDeviceConfig("Bridge", device_class="other"))), Expectations())
-    assert found.verdict is Verdict.PASS
-    assert sum("assignable" in line for line in found.details) == 6
-    assert found.details[-1].startswith("2 more were not looked at")
+    host = hosts(pci_device=(*cards, PciDeviceConfig("Bridge", device_class="other")))
+    found = _devices(host, _SURVEY)
+    assert (found.verdict, found.found, len(found.details)) == (Verdict.PASS, "8 of 8 can be assigned", 8)
+    assert _devices(host, Expectations()).verdict is Verdict.NOT_APPLICABLE
 
 
 def test_devices_can_not_be_assigned_before_2016(hosts: Simulate) -> None:
     host = hosts(version="2012r2", pci_device=(PciDeviceConfig("Fast disk"),))
-    assert _devices(host, Expectations()).verdict is Verdict.NOT_APPLICABLE
+    assert _devices(host, _SURVEY).verdict is Verdict.NOT_APPLICABLE
 
 
 def test_cards_that_can_be_divided_are_told_with_their_partitions(hosts: Simulate) -> None:

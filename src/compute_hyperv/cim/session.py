@@ -121,6 +121,11 @@ class CimSession:
         self._requests = 0
 
     @property
+    def endpoint(self) -> Endpoint:
+        """Where and how the host is reached."""
+        return self._endpoint
+
+    @property
     def requests(self) -> int:
         """How many WS-Man requests have been sent so far, repetitions included."""
         return self._requests

@@ -45,6 +45,11 @@ class CheckHosts(Lister):
             metavar="NAME=VCPUS:MB",
             help="a flavor of the cloud, to see what NUMA nodes mean for it; may be repeated",
         )
+        parser.add_argument(
+            "--survey-devices",
+            action="store_true",
+            help="look at each PCI device that machines could be given, not only at those of [pci] device_spec",
+        )
         parser.add_argument("--strict", action="store_true", help="warnings count: exit status 1")
         parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one self-contained page too")
         return parser
@@ -59,7 +64,7 @@ class CheckHosts(Lister):
         if parsed_args.html and not parsed_args.html.parent.is_dir():  # before hosts are asked for nothing
             raise ConfigurationError(f"--html {parsed_args.html} can't be written: there is no such folder.")
         with targets.subjects(parsed_args) as subjects:
-            results = self._run([_asked(subject, parsed_args.flavor) for subject in subjects], wanted)
+            results = self._run([_asked(subject, parsed_args) for subject in subjects], wanted)
         if parsed_args.html:
             _write(parsed_args.html, page(results))
         self._status = exit_status(results, strict=parsed_args.strict)
@@ -85,8 +90,12 @@ class CheckHosts(Lister):
             return run(subjects, wanted, lambda _result: progress.advance(task))
 
 
-def _asked(subject: Subject, flavors: Sequence[Flavor]) -> Subject:
-    return dataclasses.replace(subject, wanted=dataclasses.replace(subject.wanted, flavors=tuple(flavors)))
+def _asked(subject: Subject, parsed_args: argparse.Namespace) -> Subject:
+    """What the command line asks beyond nova.conf."""
+    wanted = dataclasses.replace(
+        subject.wanted, flavors=tuple(parsed_args.flavor), survey_devices=parsed_args.survey_devices
+    )
+    return dataclasses.replace(subject, wanted=wanted)
 
 
 def _write(file: Path, text: str) -> None:

@@ -71,6 +71,8 @@ BASIC = RegistryValue(rf"{_WSMAN}\Service", "auth_basic", "REG_DWORD")
     reads=(LISTENERS,),
 )
 def listener(context: Context) -> Finding:
+    if context.host.host.cim.endpoint.scheme == "https":
+        return passed("it does: this connection uses it")
     # A listener's key is its address and transport: "*+HTTPS"
     transports = sorted({name.rpartition("+")[2].upper() for name in context.host.of(LISTENERS)})
     found = f"listeners: {', '.join(transports) or 'none is configured'}"

@@ -2,8 +2,8 @@ r"""PCI devices that can be given to machines, and graphics cards that can be sh
 
 Judged as Microsoft's survey script for discrete device assignment does, by the same properties: reserved memory (RMRR),
 access control up to the root (ACS), kind of device, interrupts, memory. The script asks each of hundreds of devices;
-here those are asked that nova.conf's ``[pci] device_spec`` names or, without one, those that are given to machines
-usually: at most ``_MOST``, because each is a request of its own.
+here those are asked that nova.conf's ``[pci] device_spec`` names, and all that machines are usually given where the
+operator wants the survey: each is a request of its own.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ GPUS = Instances(
     VIRTUALIZATION, "Msvm_PartitionableGpu", ("Name", "PartitionCount", "ValidPartitionCounts"), optional=True
 )
 
-_MOST = 6
+_NOT_ASKED = "[pci] device_spec names no devices; --survey-devices looks at each"
 _ROLE = "Microsoft-Hyper-V"
 _ASSIGNS_SINCE = 14393  # Windows Server 2016
 _USUAL_CLASSES = ("Display", "Net", "SCSIAdapter")
 _STORAGE_CLASS = "SCSIAdapter"
+_HELD, _POOL = "PCI\\", "PCIP\\"  # instance paths of what Windows holds, and of what is dismounted
 _DISABLED = 22  # Win32_PnPEntity.ConfigManagerErrorCode: the device is disabled
 _IDS = re.compile(r"VEN_(?P<vendor>[0-9A-F]{4})&DEV_(?P<product>[0-9A-F]{4})", re.IGNORECASE)
 
@@ -79,7 +80,7 @@ class DeviceProperties:
 
     @property
     def description(self) -> str:
-        return f"{CIMV2}: Win32_PnPEntity.GetDeviceProperties ({', '.join(_KEYS)}), of at most {_MOST} devices"
+        return f"{CIMV2}: Win32_PnPEntity.GetDeviceProperties ({', '.join(_KEYS)}), for each of these devices"
 
     def read(self, session: CimSession) -> Mapping[str, CimValue]:
         reference = CimReference("Win32_PnPEntity", {"DeviceID": self.device_id}, CIMV2)
@@ -104,6 +105,8 @@ _PROPERTIES = DeviceProperties()
     reads=(FEATURES, CAPABILITIES),
 )
 def sriov(context: Context) -> Finding:
+    if not _is_asked(context):
+        return not_applicable(_NOT_ASKED)
     found = context.host.of(CAPABILITIES)
     if not found:
         return not_applicable(
@@ -115,8 +118,11 @@ def sriov(context: Context) -> Finding:
     remedy = "Enable SR-IOV and VT-d or the IOMMU in the firmware; ask the machine's vendor for a newer one."
     if context.wanted.pci_devices:
         return failed("the host does not support it", "support", remedy, details=reasons)
-    # Without devices to pass it is no more than a fact.
-    return passed("the host does not support it; nova.conf wants no devices", details=reasons)
+    return warned("the host does not support it", "support", remedy, details=reasons)
+
+
+def _is_asked(context: Context) -> bool:
+    return bool(context.wanted.pci_devices) or context.wanted.survey_devices
 
 
 def _has_hyperv(host: Readings) -> bool:
@@ -135,6 +141,8 @@ def _has_hyperv(host: Readings) -> bool:
     changes=lambda context: _dismounting(context),
 )
 def devices(context: Context) -> Finding:
+    if not _is_asked(context):
+        return not_applicable(_NOT_ASKED)
     if not _has_hyperv(context.host):
         return not_applicable("Hyper-V is not installed")
     build = int(context.host.one(OPERATING_SYSTEM).text("BuildNumber", "0") or 0)
@@ -145,13 +153,8 @@ def devices(context: Context) -> Finding:
         f"{each.text('ElementName', '?')}: dismounted, {each.text('LocationPath', '')}"
         for each in _pool(context, specs)
     ]
-    candidates = _candidates(context.host.of(ENTITIES), specs)
-    surveyed = [_survey(context.host, each) for each in candidates[:_MOST]]
+    surveyed = [_survey(context.host, each) for each in _candidates(context.host.of(ENTITIES), specs)]
     details = [*dismounted, *(each.told for each in surveyed)]
-    if len(candidates) > _MOST:
-        details.append(
-            f"{len(candidates) - _MOST} more were not looked at: name those that matter in [pci] device_spec."
-        )
     if not details:
         if specs:
             return failed("no device of [pci] device_spec is there", "the devices", "Correct [pci] device_spec.")
@@ -181,13 +184,15 @@ def _dismounting(context: Context) -> Sequence[Change]:
     specs = context.wanted.pci_devices
     if not specs:
         return ()
-    candidates = _candidates(context.host.of(ENTITIES), specs)[:_MOST]
+    candidates = _candidates(context.host.of(ENTITIES), specs)
     surveyed = [(each.text("DeviceID"), _survey(context.host, each)) for each in candidates]
     return [DeviceDismounted(device, found.location) for device, found in surveyed if not found.obstacle]
 
 
 def _pool(context: Context, specs: Sequence[PciSpec]) -> list[CimInstance]:
     """Dismounted devices, each once: one that a machine has shows twice (real-instances 3.12)."""
+    if not any(each.text("DeviceID").upper().startswith(_POOL) for each in context.host.of(ENTITIES)):
+        return []
     found = {each.text("DeviceInstancePath", "").lower(): each for each in context.host.of(DISMOUNTED)}
     return [each for path, each in found.items() if _is_wanted(path, specs)]
 
@@ -198,7 +203,7 @@ def _is_wanted(device_id: str, specs: Sequence[PciSpec]) -> bool:
 
 
 def _candidates(entities: Sequence[CimInstance], specs: Sequence[PciSpec]) -> list[CimInstance]:
-    held = [each for each in entities if each.text("DeviceID").upper().startswith("PCI\\")]
+    held = [each for each in entities if each.text("DeviceID").upper().startswith(_HELD)]
     if specs:
         return [each for each in held if _is_wanted(each.text("DeviceID"), specs)]
     usual = [each for each in held if each.text("PNPClass", "") in _USUAL_CLASSES]
