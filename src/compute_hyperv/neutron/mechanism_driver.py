@@ -20,8 +20,10 @@ from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log
+from oslo_serialization import jsonutils
 
-from compute_hyperv.neutron import options
+from compute_hyperv.neutron import options, port_wishes, service_drivers
+from compute_hyperv.neutron.errors import PortRefused
 
 LOG = log.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class HyperVMechanismDriver(api.MechanismDriver):
 
     def initialize(self) -> None:
         options.register(cfg.CONF)
+        self._service_drivers = service_drivers.register(VIF_TYPE_HYPERV)
         settings = cfg.CONF[options.GROUP]
         LOG.info(
             "Binding ports of hosts %(hosts)s on physical networks %(networks)s",
@@ -74,14 +77,42 @@ class HyperVMechanismDriver(api.MechanismDriver):
             return
         for segment in context.segments_to_bind:
             if is_reachable(segment):
-                context.set_binding(
-                    segment[api.ID], VIF_TYPE_HYPERV, vif_details(segment), status=constants.PORT_STATUS_ACTIVE
-                )
+                self._bind(context, segment)
                 return
         LOG.debug(
             "Port %(port)s is not bound here: none of its segments is flat or VLAN on physical networks %(networks)s",
             {"port": context.current["id"], "networks": cfg.CONF[options.GROUP].physical_networks},
         )
+
+    @staticmethod
+    def _bind(context: api.PortContext, segment: Segment) -> None:
+        try:
+            details = vif_details(segment) | port_wishes.details(context.current, segment)
+        except PortRefused as refusal:
+            LOG.error("Port %(port)s cannot be bound: %(reason)s", {"port": context.current["id"], "reason": refusal})
+            return
+        context.set_binding(segment[api.ID], VIF_TYPE_HYPERV, details, status=constants.PORT_STATUS_ACTIVE)
+
+    def update_port_precommit(self, context: api.PortContext) -> None:
+        """Keeps the details of a bound port as the port is: nova-compute looks at them whenever it plugs.
+
+        ML2 has no way to ask for that but to bind the port anew, which would take it down; so the row is written as ML2
+        writes it itself, in the transaction of the update.
+        """
+        segment = context.bottom_bound_segment
+        if context.vif_type != VIF_TYPE_HYPERV or segment is None or not context.host:
+            return
+        present = context.current[portbindings.VIF_DETAILS]
+        kept = {key: value for key, value in present.items() if key not in port_wishes.ALL}
+        try:
+            details = kept | port_wishes.details(context.current, segment)
+        except PortRefused as refusal:
+            LOG.error("Port %(port)s stays as it is: %(reason)s", {"port": context.current["id"], "reason": refusal})
+            return
+        if details != present:
+            context._binding.vif_details = jsonutils.dumps(details)
+            context._binding.persist_state_to_session(context.plugin_context.session)
+            context.current[portbindings.VIF_DETAILS] = details
 
     def filter_hosts_with_segment_access(
         self,
