@@ -52,6 +52,7 @@ _BUSY = frozenset({32768, 32769, 32770, 32772})
 _TAKE_TIMEOUT_S = 600.0
 # Merging takes as long as the bytes that were written meanwhile.
 _MERGE_TIMEOUT_S = 4 * 3600.0
+_MERGE_BEGINS_WITHIN_S = 60.0
 _FIRST_LOOK_S, _LOOK_GROWTH, _LONGEST_PAUSE_S = 0.05, 2.0, 2.0
 
 
@@ -120,7 +121,7 @@ class Snapshots:
             self.settle(machine_id)
             if self._is_there(machine_id, checkpoint_id):
                 self._destroy(machine_id, checkpoint_id)
-        self._wait(machine_id, lambda: not self._busy(machine_id) and not self._uses(machine_id, children))
+        self._wait_for_merge(machine_id, children)
 
     def settle(self, machine_id: str) -> None:
         """Wait until the host is not at work at the machine's checkpoints or disks. One that is gone is settled."""
@@ -215,6 +216,29 @@ class Snapshots:
             return bool(files) and any(path.lower() in files for path in self.disks(machine_id))
         except NotFound:
             return False
+
+    def _wait_for_merge(self, machine_id: str, children: Collection[str]) -> None:
+        """Wait until the machine uses none of these files any more.
+
+        :raises MethodFailed: the host does nothing about it.
+        """
+        idle_since = time.monotonic()
+
+        def merged() -> bool:
+            nonlocal idle_since
+            if self._busy(machine_id):
+                idle_since = time.monotonic()
+                return False
+            if not self._uses(machine_id, children):
+                return True
+            if time.monotonic() - idle_since > _MERGE_BEGINS_WITHIN_S:
+                raise MethodFailed(
+                    f"The host does not merge the disks of machine {machine_id}.",
+                    remedy="See that their volume has space. Turning the machine off makes Hyper-V try again.",
+                )
+            return False
+
+        self._wait(machine_id, merged)
 
     def _busy(self, machine_id: str) -> bool:
         try:

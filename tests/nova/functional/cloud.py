@@ -214,7 +214,8 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
             port.update(copy.deepcopy(binding))
 
     def _have_glance_take_uploads(self) -> None:
-        """Nova's fixture throws away what is uploaded to an image that exists."""
+        """Nova's fixture throws away what is uploaded to an image that exists, and finds all images whatever is asked
+        for."""
         real = self.glance.update
 
         def update(context: Any, image_id: str, metadata: Any, data: Any = None, purge_props: bool = False) -> Any:
@@ -225,7 +226,13 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
                 image["size"] = len(content)
             return image
 
+        def detail(_context: Any, filters: Any = None, **_order: Any) -> list[dict[str, Any]]:
+            wanted = {key.removeprefix("property-"): value for key, value in (filters or {}).items()}
+            newest_first = reversed(list(self.glance.images.values()))
+            return [image for image in newest_first if wanted.items() <= {**image, **image["properties"]}.items()]
+
         self.useFixture(fixtures.MockPatchObject(self.glance, "update", update))
+        self.useFixture(fixtures.MockPatchObject(self.glance, "detail", detail))
 
     # Computes
 
