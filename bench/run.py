@@ -23,7 +23,7 @@ if str(ROOT) not in sys.path:  # run as a file, not as a module
 
 from bench.measurements import Measurement  # noqa: E402
 
-BENCHMARKS = ("spawn", "state", "upload", "boot20", "nova_compute", "simulator")
+BENCHMARKS = ("spawn", "state", "upload", "boot20", "nova_compute", "simulator", "operations", "readiness")
 RESULTS = ROOT / "bench" / "results.json"
 
 

@@ -32,12 +32,16 @@ class Host:
 
 
 @contextlib.contextmanager
-def simulated_hosts(*names: str) -> Iterator[tuple[Host, ...]]:
-    """Hosts with guests ``none``; they end, with all they keep, when the block does."""
+def simulated_hosts(*names: str, round_trip_ms: int = 0) -> Iterator[tuple[Host, ...]]:
+    """Hosts with guests ``none``; they end, with all they keep, when the block does.
+
+    :param round_trip_ms: what each of them waits before it answers a request.
+    """
     hosts = tuple(Host(name, free_address()) for name in names)
     with tempfile.TemporaryDirectory(prefix="hyperv-bench-") as folder:
         file = Path(folder) / "hosts.toml"
-        file.write_text("".join(f'[[host]]\nname = "{host.name}"\naddress = "{host.address}"\n' for host in hosts))
+        each = '[[host]]\nname = "{0.name}"\naddress = "{0.address}"\nround_trip_ms = {1}\n'
+        file.write_text("".join(each.format(host, round_trip_ms) for host in hosts))
         command = [sys.executable, "-m", "hyperv_simulator", "run", str(file), "--state", f"{folder}/state"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

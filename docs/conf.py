@@ -4,13 +4,13 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # simulator_keys
+sys.path.insert(0, str(Path(__file__).parent))  # simulator_keys, readiness_checks
 
 project = "compute-hyperv"
 copyright = "the compute-hyperv authors"
 version = release = installed_version("compute-hyperv")
 
-extensions = ["oslo_config.sphinxext", "reno.sphinxext", "simulator_keys"]
+extensions = ["oslo_config.sphinxext", "reno.sphinxext", "simulator_keys", "readiness_checks"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {
