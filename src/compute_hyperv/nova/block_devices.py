@@ -98,6 +98,10 @@ def layout(
     return made.layout()
 
 
+def root_place(generation: Generation) -> _Place:
+    return _ROOT[generation]
+
+
 class _Making:
     def __init__(self, instance: Instance, image_meta: ImageMeta, wishes: Wishes) -> None:
         self._instance = instance

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from nova import exception
@@ -18,7 +17,6 @@ from nova.network import model as network_model
 from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
 from nova.virt import configdrive
-from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import excutils
 
@@ -31,6 +29,7 @@ from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.images.cache import CachedImage, ImageCache
 from compute_hyperv.nova.leftovers import Leftover, Leftovers
 from compute_hyperv.nova.local_disks import LocalDisks
+from compute_hyperv.nova.locks import instance_lock
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.settings import BuildSettings
 from compute_hyperv.nova.vifs import Vifs
@@ -93,7 +92,7 @@ class Builder:
         # Without the ports first: Nova is still making them, and waits for that when they are looked at. Meanwhile all
         # else is checked and the image fetched.
         plan(network_info=())
-        with _lock(instance.uuid):
+        with instance_lock(instance.uuid):
             self._make_room(instance)
             # The image of a shelved server is used once and deleted by Nova then: it never goes through the cache (old
             # driver: 5.2).
@@ -163,7 +162,7 @@ class Builder:
     @in_novas_words
     def destroy(self, instance: Instance, *, destroy_disks: bool) -> None:
         """Removes the machine and, if asked, its files. What is gone already is fine."""
-        with _lock(instance.uuid):
+        with instance_lock(instance.uuid):
             self._remove(instance.uuid, instance.name, destroy_disks=destroy_disks)
 
     @in_novas_words
@@ -172,7 +171,7 @@ class Builder:
 
         :raises nova.exception.InstanceExists: there is a foreign machine of that name.
         """
-        with _lock(instance.uuid):
+        with instance_lock(instance.uuid):
             machine = self._host.machines.find(instance.name)
             if machine is not None and names.owner(machine.notes) != instance.uuid:
                 raise exception.InstanceExists(name=instance.name)
@@ -190,7 +189,7 @@ class Builder:
         """Removes the remains of failed builds; what cannot be removed now is tried again next time."""
         for left in self._leftovers.all():
             uuid = left.instance_uuid
-            with _lock(uuid):
+            with instance_lock(uuid):
                 if uuid not in self._leftovers:
                     continue
                 try:
@@ -216,8 +215,3 @@ class Builder:
             self._host.files.delete_tree(names.revert_folder(instances_path, name))
             self._console.forget(uuid)
         self._leftovers.forget(uuid)
-
-
-def _lock(instance_uuid: str) -> AbstractContextManager[Any]:
-    """Builds, deletions and the removal of remains of one instance come one after the other."""
-    return lockutils.lock(f"compute-hyperv-{instance_uuid}")

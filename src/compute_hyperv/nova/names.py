@@ -37,6 +37,20 @@ def root_disk(folder: str, disk_format: str) -> str:
     return paths.join(folder, f"root.{disk_format}")
 
 
+def is_root_disk(path: str) -> bool:
+    """Whether a file is a root disk: ``root.vhdx``, or what a machine with checkpoints goes on in:
+    ``root_<GUID>.avhdx``."""
+    return _is_named(r"root(_[0-9a-f-]{36})?\.a?vhdx?", path)
+
+
+def rescue_disk(folder: str, disk_format: str) -> str:
+    return paths.join(folder, f"root-rescue.{disk_format}")
+
+
+def is_rescue_disk(path: str) -> bool:
+    return _is_named(r"root-rescue(_[0-9a-f-]{36})?\.(a?vhdx?|iso)", path)
+
+
 def ephemeral_disk(folder: str, number: int) -> str:
     """:param number: counts from 0."""
     return paths.join(folder, f"eph{number}.vhdx")
@@ -59,6 +73,22 @@ def formatted_disk(instances_path: str, label: str | None, size: int, file_syste
 
 def config_drive(folder: str, *, cdrom: bool) -> str:
     return paths.join(folder, "configdrive.iso" if cdrom else "configdrive.vhd")
+
+
+def is_config_drive(path: str) -> bool:
+    return _is_named(r"configdrive\.(iso|vhd)", path)
+
+
+def rescue_config_drive(folder: str, file_format: str) -> str:
+    return paths.join(folder, f"configdrive-rescue.{file_format}")
+
+
+def is_rescue_config_drive(path: str) -> bool:
+    return _is_named(r"configdrive-rescue\.(iso|vhd)", path)
+
+
+def _is_named(pattern: str, path: str) -> bool:
+    return re.fullmatch(pattern, paths.name(path), re.IGNORECASE) is not None
 
 
 def pipe(instance_uuid: str, role: PipeRole) -> str:

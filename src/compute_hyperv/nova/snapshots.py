@@ -10,7 +10,6 @@ cannot be removed, or what a service that was killed has left, is noted and remo
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,8 +50,6 @@ CONSISTENCY: Mapping[str, Sequence[Consistency]] = {
     "production_only": (Consistency.APPLICATION,),
     "standard": (Consistency.CRASH,),
 }
-# root.vhdx, or what a machine with checkpoints goes on in: root_<GUID>.avhdx.
-_ROOT = re.compile(r"root(_[0-9a-f-]{36})?\.a?vhdx?", re.IGNORECASE)
 # How long a deletion waits for the end of a snapshot that it has called off.
 _END_TIMEOUT_S = 600.0
 
@@ -262,7 +259,7 @@ class Snapshots:
 
 def _root_path(instance: Instance, layout: DriveLayout) -> str:
     for drive in layout.drives:
-        if _ROOT.fullmatch(paths.name(drive.path)):
+        if names.is_root_disk(drive.path):
             return drive.path
     raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason="it has no root disk on the host.")
 
