@@ -212,6 +212,14 @@ class HyperVDriver(driver.ComputeDriver):
     def snapshot(self, context, instance, image_id, update_task_state):
         self._rooms.snapshots.take(context, instance, image_id, update_task_state)
 
+    # Rescue
+
+    def rescue(self, context, instance, network_info, image_meta, rescue_password, block_device_info, share_info):
+        self._rooms.rescue.enter(context, instance, network_info or [], image_meta, rescue_password)
+
+    def unrescue(self, context, instance):
+        self._rooms.rescue.leave(instance)
+
     # Ports
 
     def plug_vifs(self, instance, network_info):

@@ -31,6 +31,7 @@ from compute_hyperv.nova.local_disks import LocalDisks
 from compute_hyperv.nova.notes import Notes
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.rebuilding import Rebuilding
+from compute_hyperv.nova.rescue import Rescue
 from compute_hyperv.nova.resources import Resources
 from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
 from compute_hyperv.nova.snapshots import Snapshots, Unfinished
@@ -54,6 +55,7 @@ class Rooms:
     builder: Builder
     rebuilding: Rebuilding
     snapshots: Snapshots
+    rescue: Rescue
     console: ConsoleLogs
     images: ImageCache
     resources: Resources
@@ -152,6 +154,7 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         builder,
         Rebuilding(builder, power),
         snapshots,
+        Rescue(host, instances, images, power, ports),
         console,
         images,
         resources,
