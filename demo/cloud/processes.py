@@ -31,6 +31,10 @@ class DemoError(Exception):
     """Something in the demo did not work; the message says what, why, and where to look."""
 
 
+class TimedOut(DemoError):
+    """A command did not end in time."""
+
+
 @dataclass(frozen=True)
 class Status:
     """A program that the keeper knows. ``exit_status`` is None while it runs."""
@@ -135,7 +139,7 @@ class Processes:
         timeout_s: float = 300,
         output: Path | None = None,
     ) -> int:
-        """Runs a command to its end. Raises DemoError if that does not come in time."""
+        """Runs a command to its end. Raises TimedOut if that does not come in time; the command is ended then."""
         self._tasks += 1
         name = f"{Path(argv[0]).name} {os.getpid()}-{self._tasks}"
         log_file = self._log(log)
@@ -146,7 +150,7 @@ class Processes:
                 status: int = self._exchange(connection, {"do": "wait", "name": name})["status"]
             except TimeoutError:
                 self._request(do="end", names=[name])
-                raise DemoError(f"{command_line(argv)} did not end within {timeout_s:g} s\n{tail(log_file)}") from None
+                raise TimedOut(f"{command_line(argv)} did not end within {timeout_s:g} s\n{tail(log_file)}") from None
         return status
 
     def end(self, *names: str) -> None:

@@ -60,6 +60,9 @@ def start_wsgi(processes: Processes, state: State, service: str) -> None:
         "--need-app",
         "--die-on-term",
         "--http-chunked-input",
+        # An image that comes from a busy host may make a pause; uWSGI would give up after four seconds.
+        "--socket-timeout",
+        "60",
         "--disable-logging",
         "--buffer-size",
         "65535",

@@ -15,7 +15,7 @@ from demo.settings import CHECKOUT, hosts
 from demo.tempest import results
 from demo.tempest.prepare import prepare
 from demo.tempest.report import Report
-from demo.tempest.run import EVERYTHING, RUN, Tempest
+from demo.tempest.run import EVERYTHING, Tempest
 from demo.tempest.settings import STATE
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -26,6 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.tempest", description=__doc__)
     parser.add_argument("--regex", default=EVERYTHING, help="which tests; all of the compute API's if not given")
     parser.add_argument("--concurrency", type=int, default=2, help="how many at once")
+    parser.add_argument("--minutes", type=float, default=180, help="what has not run then, does not")
     parser.add_argument("--docs", action="store_true", help=f"write {PAGE.relative_to(CHECKOUT)}")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
@@ -58,11 +59,11 @@ def _run(cloud: Cloud, display: Display, arguments: argparse.Namespace) -> int:
     cloud.start()
     with display.step("images, flavors, networks"):
         prepared = prepare(STATE)
-    display.heading(f"Tempest; its progress is in {STATE.log / RUN}.log")
+    display.heading(f"Tempest; its own log is {STATE.log}/tempest-debug.log")
     started = time.monotonic()
     with display.live(), display.step(arguments.regex):
         tempest = Tempest(cloud.processes, STATE, prepared, len(hosts(STATE)))
-        outcome = tempest.run(arguments.regex, arguments.concurrency)
+        outcome = tempest.run(arguments.regex, arguments.concurrency, arguments.minutes * 60)
     report = Report(
         results.by_test(outcome.tests, outcome.results),
         arguments.regex,

@@ -55,10 +55,9 @@ class Report:
         return [
             "# Tempest",
             "",
-            f"Tempest {self.version}, `{self.regex}`, {self.concurrency} at once, on the cloud of `make tempest`: two "
-            "simulated Hyper-V hosts, Windows",
-            "Server 2022 and 2025, whose guests are state machines. `make tempest DOCS=1` writes this page from what a run "
-            "says.",
+            f"Tempest {self.version}, `{self.regex}`, {self.concurrency} at once, on the cloud of `make tempest`:",
+            "two simulated Hyper-V hosts, Windows Server 2022 and 2025, whose guests are state machines.",
+            "`make tempest DOCS=1` writes this page from what a run says.",
             "",
             "| tests | pass | skip | fail | seconds |",
             "|---|---|---|---|---|",
