@@ -166,7 +166,8 @@ class Rescue:
         if of_image != layout.generation:
             raise exception.ImageUnacceptable(
                 image_id=image_meta.id,
-                reason=f"the server is of generation {layout.generation}, the rescue image is for {of_image}. Remedy: take another image, or set its property hw_machine_type.",
+                reason=f"the server is of generation {layout.generation}, the rescue image is for {of_image}. Remedy: "
+                "take another image, or set its property hw_machine_type.",
             )
 
 
