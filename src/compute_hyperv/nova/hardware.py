@@ -20,6 +20,7 @@ from compute_hyperv.host.model import Memory, MmioSpace, Processor
 from compute_hyperv.nova import extra_specs
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.image_properties import image_property
+from compute_hyperv.nova.numa import SMALL_PAGE_KB
 
 # Msvm_MemorySettingData page: the host takes memory in steps of 2 MB, and at least 32 MB.
 _MEMORY_STEP_MB = 2
@@ -175,7 +176,7 @@ def numa_nodes(instance: Instance) -> NumaNodes | None:
             reason="hw:cpu_policy: Hyper-V has no dedicated processors for single machines. Reserve some of each with "
             f"{extra_specs.PROCESSOR_RESERVATION_PERCENT}, or take a flavor without it.",
         )
-    if any(cell.pagesize is not None for cell in cells):
+    if any(cell.pagesize not in (None, SMALL_PAGE_KB) for cell in cells):
         raise InstanceRefused(
             instance_id=instance.uuid,
             reason="hw:mem_page_size: Hyper-V chooses the size of memory pages by itself. Take a flavor and an image "

@@ -1,7 +1,7 @@
 """The host's NUMA nodes, as Nova's scheduler fits servers to them.
 
-Nodes have no dedicated processors and no page sizes, since Hyper-V gives neither to single machines: a server that asks
-for such goes to another host.
+Nodes have no dedicated processors and no large pages, since Hyper-V gives neither to single machines: a server that
+asks for such goes to another host. The smallest page has to be there, because Nova counts a server's memory in it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from nova.objects import network_metadata, numa
 
 from compute_hyperv.host.model import NumaNode
+
+SMALL_PAGE_KB = 4
 
 
 def host_topology(nodes: Sequence[NumaNode]) -> str | None:
@@ -28,6 +30,9 @@ def host_topology(nodes: Sequence[NumaNode]) -> str | None:
 
 
 def _cell(node: NumaNode, processors: set[int]) -> numa.NUMACell:
+    pages = numa.NUMAPagesTopology(
+        size_kb=SMALL_PAGE_KB, total=node.memory_mb * 1024 // SMALL_PAGE_KB, used=0, reserved=0
+    )
     return numa.NUMACell(
         id=node.number,
         cpuset=processors,
@@ -37,7 +42,7 @@ def _cell(node: NumaNode, processors: set[int]) -> numa.NUMACell:
         memory_usage=0,
         pinned_cpus=set(),
         siblings=[],
-        mempages=[],
+        mempages=[pages],
         network_metadata=network_metadata.NetworkMetadata(physnets=set(), tunneled=False),
         socket=None,
     )
