@@ -13,6 +13,7 @@ from compute_hyperv.host.services import CIMV2
 _CLASS = "Win32_OperatingSystem"
 _REBOOT, _FORCED = 2, 4  # Win32Shutdown's flags
 _LOOK_EVERY_S = 2.0
+_ASK_AGAIN_AFTER_S = 60.0  # a host that goes on answering after a lost request
 _NOT_BACK = (Unreachable, TimedOut, Busy, AccessDenied, NotFound)  # services come up one by one
 
 
@@ -27,23 +28,31 @@ class WindowsPower:
         :raises TimedOut: it does not come back in time.
         """
         before = self._inventory.booted_at()
-        (system,) = self._session.query_references(select(_CLASS), namespace=CIMV2)
-        try:
-            result = self._session.invoke(system, "Win32Shutdown", {"Flags": _REBOOT | _FORCED, "Reserved": 0})
-        except Unreachable:
-            result = None  # it may have been quicker than its answer: the time of its start tells
-        if result is not None and result.return_value:
-            raise MethodFailed("Restarting Windows failed.", code=result.return_value)
-        deadline = time.monotonic() + timeout_s
+        was_heard = self._ask()
+        asked_at = time.monotonic()
+        deadline = asked_at + timeout_s
         while True:
+            last: CimError | None = None
             try:
                 if not same_boot(self._inventory.booted_at(), before):
                     return
+                if not was_heard and time.monotonic() - asked_at >= _ASK_AGAIN_AFTER_S:
+                    asked_at = time.monotonic()
+                    was_heard = self._ask()
             except _NOT_BACK as error:
-                last: CimError | None = error
-            else:
-                last = None
+                last = error
             if time.monotonic() >= deadline:
                 why = f" ({last.message})" if last is not None else ""
                 raise TimedOut(f"Windows is not back {timeout_s:.0f} s after its restart{why}.")
             time.sleep(_LOOK_EVERY_S)
+
+    def _ask(self) -> bool:
+        """Whether Windows has heard it, for certain. It may be quicker than its answer: the time of its start tells."""
+        (system,) = self._session.query_references(select(_CLASS), namespace=CIMV2)
+        try:
+            result = self._session.invoke(system, "Win32Shutdown", {"Flags": _REBOOT | _FORCED, "Reserved": 0})
+        except Unreachable:
+            return False
+        if result.return_value:
+            raise MethodFailed("Restarting Windows failed.", code=result.return_value)
+        return True

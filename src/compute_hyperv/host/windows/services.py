@@ -18,7 +18,7 @@ StartMode: TypeAlias = Literal["Automatic", "Manual", "Disabled"]
 # What the class says, and what its method takes.
 _START_MODES: Mapping[str, StartMode] = {"auto": "Automatic", "manual": "Manual", "disabled": "Disabled"}
 _CLASS = "Win32_Service"
-_ALREADY_RUNNING, _NOT_ACTIVE, _DEPENDENTS_RUNNING = 10, 6, 3
+_ALREADY_RUNNING, _NOT_ACTIVE, _CANNOT_ACCEPT_CONTROL, _DEPENDENTS_RUNNING = 10, 6, 5, 3
 _LOOK_EVERY_S = 0.5
 
 
@@ -57,7 +57,13 @@ class WindowsServices:
 
         :raises MethodFailed: others that depend on it run.
         """
-        self._invoke(name, "StopService", {}, f"Stopping service {name}", fine=(_NOT_ACTIVE,))
+        try:
+            self._invoke(name, "StopService", {}, f"Stopping service {name}", fine=(_NOT_ACTIVE,))
+        except MethodFailed as error:
+            state = self.state(name)
+            # What is stopped can't accept the control either (hyperv-ops 17).
+            if error.code != _CANNOT_ACCEPT_CONTROL or state is None or state.running:
+                raise
         self._wait(name, running=False, timeout_s=timeout_s)
 
     def restart(self, name: str) -> None:
