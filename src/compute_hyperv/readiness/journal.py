@@ -8,6 +8,7 @@ Rule 3: one host per file, one program at a time.
 
     journal     version, host
     before      step, change, previous      what is changed next, and what was; boot: the start of Windows then
+    again       step, boot                  what a run that was cut had begun is changed next
     after       step                        it was read back
     restarting, restarted                   Windows
     restoring   step, boot                  what is undone next
@@ -56,6 +57,9 @@ class Entry:
     restoring: str | None = None
     restored: bool = False
 
+    def again(self, boot: str) -> None:
+        self.boot, self.finished, self.restoring = boot, False, None
+
 
 class Journal:
     """An open journal. Making one with a host starts the file, or goes on with the one that is there.
@@ -96,6 +100,12 @@ class Journal:
     # Writing
 
     def before(self, change: Change, previous: State, boot: str = "") -> Entry:
+        """A change is made next. One that was begun before keeps what was before that."""
+        begun = next((entry for entry in self.entries if entry.change == change and not entry.restored), None)
+        if begun is not None:
+            self._write("again", step=begun.step, boot=boot)
+            begun.again(boot)
+            return begun
         entry = Entry(len(self.entries) + 1, change, previous, boot)
         self._write("before", step=entry.step, change=to_data(change), previous=previous, boot=boot)
         self.entries.append(entry)
@@ -121,9 +131,8 @@ class Journal:
 
     @property
     def unfinished(self) -> tuple[Entry, ...]:
-        """Changes that were begun last and neither read back nor undone since."""
-        last = {json.dumps(to_data(entry.change)): entry for entry in self.entries}
-        return tuple(entry for entry in last.values() if not entry.finished and not entry.restored)
+        """Changes that were begun and neither read back nor undone since."""
+        return tuple(entry for entry in self.entries if not entry.finished and not entry.restored)
 
     @property
     def to_undo(self) -> tuple[Entry, ...]:
@@ -167,6 +176,8 @@ class Journal:
         elif event == "before":
             change = from_data(record["change"])
             self.entries.append(Entry(record["step"], change, record["previous"], record["boot"]))
+        elif event == "again":
+            self._entry(record).again(record["boot"])
         elif event == "after":
             self._entry(record).finished = True
         elif event == "restoring":

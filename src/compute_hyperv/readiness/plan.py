@@ -153,9 +153,10 @@ def _step(
         if not later:
             raise
         return Step(change, checks, LATER, later=True)
-    if later or not change.is_done(state):
-        return Step(change, checks, change.tell(state), later=later)
-    return Step(change, checks, change.tell(state), again=True) if again else None
+    again = again and change.is_done(state)
+    if again or later or not change.is_done(state):
+        return Step(change, checks, change.tell(state), later=later, again=again)
+    return None
 
 
 def _counts_still(host: Readings, entry: Entry) -> bool:
@@ -166,9 +167,9 @@ def _counts_still(host: Readings, entry: Entry) -> bool:
     if not effects.restarts:
         return False
     try:
-        return entry.change.is_done(entry.change.state(host))
-    except NotFound:
-        return False
+        return bool(entry.change.state(host) != entry.previous)
+    except NotFound:  # the service may have been stopped for it
+        return True
 
 
 def _running(host: Readings) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ class Preparation:
         self.progress("changing", change.title)
         with _noted(self.journal, change.title):
             state = _patiently(lambda: change.state(self.host), may_wait=self._coming_up)
-            if change.is_done(state) and not step.again:
+            begun = any(entry.change == change for entry in self.journal.unfinished)
+            if change.is_done(state) and not (begun or step.again):
                 self._finish(step, None)  # whatever made it so, it is
                 return
             boot = boot_of(self.host) if change.effects.reboot else ""
