@@ -239,6 +239,14 @@ class HyperVDriver(driver.ComputeDriver):
     def get_console_output(self, context, instance):
         return self._rooms.console.show(instance)
 
+    # How it does
+
+    def get_instance_diagnostics(self, instance):
+        return self._rooms.diagnostics.standard(instance)
+
+    def get_diagnostics(self, instance):
+        return self._rooms.diagnostics.free_form(instance)
+
     # Images
 
     def cache_image(self, context, image_id):

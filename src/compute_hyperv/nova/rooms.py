@@ -21,6 +21,7 @@ from compute_hyperv.host.model import MachineState, MachineSummary
 from compute_hyperv.nova import names, options, shared_storage
 from compute_hyperv.nova.builder import Builder
 from compute_hyperv.nova.console import ConsoleLogs, possible_log_pipes
+from compute_hyperv.nova.diagnostics import Diagnostics
 from compute_hyperv.nova.errors import HostUnusable
 from compute_hyperv.nova.host_boot import HostBoot
 from compute_hyperv.nova.images.cache import ImageCache
@@ -57,6 +58,7 @@ class Rooms:
     snapshots: Snapshots
     rescue: Rescue
     console: ConsoleLogs
+    diagnostics: Diagnostics
     images: ImageCache
     resources: Resources
     lifecycle: Lifecycle
@@ -156,6 +158,7 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         snapshots,
         Rescue(host, instances, images, power, ports),
         console,
+        Diagnostics(host, instances),
         images,
         resources,
         lifecycle,
