@@ -343,8 +343,8 @@ def eventually(look: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def running_cloud() -> Iterator[Cloud]:
-    cloud = Cloud("runTest")
+def running_cloud(kind: type[Cloud] = Cloud) -> Iterator[Cloud]:
+    cloud = kind("runTest")
     try:
         cloud.setUp()
         yield cloud
