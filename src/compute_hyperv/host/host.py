@@ -11,6 +11,7 @@ from compute_hyperv.host.disks import Disks
 from compute_hyperv.host.drives import Drives
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.gpus import Gpus
+from compute_hyperv.host.guest_exchange import GuestExchange
 from compute_hyperv.host.inventory import Inventory
 from compute_hyperv.host.machines import Machines
 from compute_hyperv.host.pci_devices import PciDevices
@@ -53,6 +54,7 @@ class HyperVHost:
         self.gpus = Gpus(self.cim)
         self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
         self.drives = Drives(self.cim)
+        self.guest_exchange = GuestExchange(self.cim)
         self.vitals = Vitals(self.cim)
         self.snapshots = Snapshots(self.cim, self.inventory.host_info)
         self.registry = Registry(self.cim)

@@ -212,6 +212,11 @@ class HyperVDriver(driver.ComputeDriver):
     def snapshot(self, context, instance, image_id, update_task_state):
         self._rooms.snapshots.take(context, instance, image_id, update_task_state)
 
+    # The guest
+
+    def set_admin_password(self, instance, new_pass):
+        self._rooms.passwords.set(instance, new_pass)
+
     # Rescue
 
     def rescue(self, context, instance, network_info, image_meta, rescue_password, block_device_info, share_info):

@@ -30,6 +30,7 @@ from compute_hyperv.nova.leftovers import Leftovers
 from compute_hyperv.nova.lifecycle import Lifecycle
 from compute_hyperv.nova.local_disks import LocalDisks
 from compute_hyperv.nova.notes import Notes
+from compute_hyperv.nova.passwords import Passwords
 from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.rebuilding import Rebuilding
 from compute_hyperv.nova.rescue import Rescue
@@ -57,6 +58,7 @@ class Rooms:
     rebuilding: Rebuilding
     snapshots: Snapshots
     rescue: Rescue
+    passwords: Passwords
     console: ConsoleLogs
     diagnostics: Diagnostics
     images: ImageCache
@@ -157,6 +159,7 @@ def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtap
         Rebuilding(builder, power),
         snapshots,
         Rescue(host, instances, images, power, ports),
+        Passwords(host, instances),
         console,
         Diagnostics(host, instances),
         images,
