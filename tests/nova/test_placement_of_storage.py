@@ -89,8 +89,8 @@ def tree():
 
 
 def test_disk_space_is_the_storages_and_shared_with_the_host(tree):
-    shared_storage.report(STORAGE, tree, "HV1", DISK, None)
-    shared_storage.report(STORAGE, tree, "HV1", DISK, None)
+    shared_storage.share(STORAGE, tree, "HV1", DISK, None)
+    shared_storage.share(STORAGE, tree, "HV1", DISK, None)
 
     storage = tree.data(STORAGE.uuid)
     assert storage.inventory == {"DISK_GB": DISK}
@@ -114,11 +114,25 @@ def test_a_host_that_had_the_disk_space_gives_it_to_the_storage_with_what_is_all
     }
 
     with pytest.raises(exception.ReshapeNeeded):
-        shared_storage.report(STORAGE, tree, "HV1", DISK, None)
-    shared_storage.report(STORAGE, tree, "HV1", DISK, allocations)
+        shared_storage.share(STORAGE, tree, "HV1", DISK, None)
+    shared_storage.share(STORAGE, tree, "HV1", DISK, allocations)
 
     assert {name: consumer["allocations"] for name, consumer in allocations.items()} == {
         "server": {node: {"resources": {"VCPU": 1}}, STORAGE.uuid: {"resources": {"DISK_GB": 20}}},
         "moving": {STORAGE.uuid: {"resources": {"DISK_GB": 10}}},
         "from volume": {node: {"resources": {"VCPU": 2}}},
     }
+
+
+def test_a_host_that_shares_no_more_has_its_disk_space_again(tree):
+    node = tree.data("HV1").uuid
+    shared_storage.share(STORAGE, tree, "HV1", DISK, None)
+    allocations = {"server": {"allocations": {STORAGE.uuid: {"resources": {"DISK_GB": 20}}}}}
+
+    with pytest.raises(exception.ReshapeNeeded):
+        shared_storage.stop_sharing(STORAGE, tree, "HV1", DISK, None)
+    shared_storage.stop_sharing(STORAGE, tree, "HV1", DISK, allocations)
+    shared_storage.stop_sharing(STORAGE, tree, "HV1", DISK, None)
+
+    assert allocations == {"server": {"allocations": {node: {"resources": {"DISK_GB": 20}}}}}
+    assert tree.data("HV1").aggregates == {"zone"}

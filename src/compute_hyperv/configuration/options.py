@@ -145,6 +145,16 @@ virtualization always have static memory. Default 1.0: no overcommitment without
 """,
     ),
     cfg.BoolOpt(
+        "shared_storage_provider",
+        default=False,
+        help="""
+Where ``instances_path`` is a share or a cluster shared volume: let its disk space be one resource provider in
+Placement, shared by all hosts that use it, instead of reporting all of it as each host's own. Set it alike for all of
+them. Default False: with it, Nova 34 finds no host for a request that names its host, or that is confined to an
+availability zone or host aggregate.
+""",
+    ),
+    cfg.BoolOpt(
         "limit_cpu_features",
         default=False,
         help="""

@@ -12,22 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import nova.conf
 import os_resource_classes
 from nova.compute import utils as compute_utils
 from nova.objects import fields
+from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import timeutils, versionutils
 
 from compute_hyperv.host.model import HostInfo, HostUsage, VolumeSpace
 from compute_hyperv.nova import host_devices, names, numa, shared_storage, traits
 from compute_hyperv.nova.errors import in_novas_words
+from compute_hyperv.nova.options import CONF
 from compute_hyperv.nova.shared_storage import Allocations, SharedStorage
 
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
 
-CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
 
 _GIB = 1024**3
 _HYPERVISOR_TYPE = fields.HVType.HYPERV
@@ -52,13 +53,19 @@ class _Report:
 class Resources:
     """:param instances_path: the folder whose volume is the disk that instances live on.
 
-    :param storage: what that volume is to Placement where other hosts use it too; None where it is the host's own.
+    :param storage: which one that is, where other hosts may use it too; None where it is the host's own.
     """
 
     def __init__(self, host: HyperVHost, instances_path: str, storage: SharedStorage | None = None) -> None:
         self._host = host
         self._instances_path = instances_path
         self._storage = storage
+        if storage is not None and not CONF.hyperv.shared_storage_provider:
+            LOG.warning(
+                "Every host that uses %s reports all of it as its own disk space, so together they can be given more "
+                "than there is. [hyperv] shared_storage_provider lets it be counted once.",
+                instances_path,
+            )
         self._last: _Report | None = None
 
     @in_novas_words
@@ -99,16 +106,20 @@ class Resources:
         """Inventory and traits of the host's provider, and of the storage that it shares, from the last reading.
 
         :param allocations: of the host's instances, while Nova reshapes.
-        :raises nova.exception.ReshapeNeeded: the disk space moves from the host's provider to that of its storage.
+        :raises nova.exception.ReshapeNeeded: the disk space moves from the host's provider to that of its storage, or
+            back.
         """
         report = self._last
         if report is None:  # the tracker always reads before; another caller may not
             with_host = in_novas_words(self._read)
             report = with_host()
         inventory = placement_inventory(report, ratios)
-        if self._storage is not None:
-            disk = inventory.pop(os_resource_classes.DISK_GB, None)
-            shared_storage.report(self._storage, provider_tree, node_name, disk, allocations)
+        disk = inventory.get(os_resource_classes.DISK_GB)
+        if self._storage is not None and CONF.hyperv.shared_storage_provider:
+            inventory.pop(os_resource_classes.DISK_GB, None)
+            shared_storage.share(self._storage, provider_tree, node_name, disk, allocations)
+        elif self._storage is not None:
+            shared_storage.stop_sharing(self._storage, provider_tree, node_name, disk, allocations)
         provider_tree.update_inventory(node_name, inventory)
         has = traits.of(report.info)
         provider_tree.add_traits(node_name, *has)

@@ -1,15 +1,19 @@
 """Storage that several hosts share, and Placement.
 
 Each host would report all of it as its own, and two servers of 80 GB fit on 100 GB as long as they are on two hosts
-(LP 1784020). So a folder that hosts share has one provider of its own in Placement, which has the disk space and shares
-it (``MISC_SHARES_VIA_AGGREGATE``) with all hosts in its aggregate; the hosts' own providers have none.
+(LP 1784020). So a folder that hosts share can have one provider of its own in Placement, which has the disk space and
+shares it (``MISC_SHARES_VIA_AGGREGATE``) with all hosts in its aggregate; the hosts' own providers have none then.
 
 Which storage it is says a file in the folder, made by whoever comes first: paths differ from host to host in spelling,
 and a volume's serial number is not unique on every file server.
 
-In Nova 34 this works to the end: the scheduler takes allocation candidates as Placement gives them, an evacuation does
-not allocate twice from the same provider, and deleting removes all allocations of a consumer. What is different from a
-disk of one's own: while a server moves between hosts of one storage, its space is allocated twice.
+What Nova 34 and Placement 16 do with that: the scheduler takes allocation candidates as Placement gives them, an
+evacuation does not allocate twice from the same provider, and deleting removes all allocations of a consumer. While a
+server moves between hosts of one storage its space is allocated twice. But there are no candidates for a request that
+names its host (the scheduler restricts it to that host's tree, ``in_tree``, and Placement then leaves out what is
+shared), nor for one that is confined to host aggregates, as availability zones are (``member_of``: the storage would
+have to be in them, and would then be shared with all hosts in them). So it is the operator's choice, and undone when
+it is taken back.
 """
 
 from __future__ import annotations
@@ -55,6 +59,8 @@ class SharedStorage:
 def find(files: Files, folder: str) -> SharedStorage | None:
     """The storage that a folder is on, which gets its identity if it has none; None for a folder of the host's own.
 
+    The identity is there whether the storage has a provider or not: it may have had one, or get one later.
+
     :raises HostUnusable: the file with the identity holds something else.
     """
     if not ageing.is_shared(folder):
@@ -96,14 +102,14 @@ def _make(files: Files, marker: str) -> None:
         raise
 
 
-def report(
+def share(
     storage: SharedStorage,
     provider_tree: Any,
     node_name: str,
     disk: Mapping[str, Any] | None,
     allocations: Allocations | None,
 ) -> None:
-    """Puts the storage's provider beside the host's, whose own disk space is expected to be taken out by the caller.
+    """Gives the disk space to the storage's provider. The caller takes it from the host's afterwards.
 
     :param disk: the inventory of disk space; None where there is none.
     :param allocations: of the host's instances, while Nova reshapes: those of disk space move to the storage.
@@ -111,20 +117,43 @@ def report(
     """
     node = provider_tree.data(node_name)
     if DISK_GB in node.inventory:
-        if allocations is None:
-            raise exception.ReshapeNeeded()
-        move_allocations(allocations, node.uuid, storage.uuid)
+        _move_disk_space(allocations, node.uuid, storage.uuid)
+    _put(storage, provider_tree, disk)
+    provider_tree.update_aggregates(node_name, node.aggregates | {storage.aggregate})
+
+
+def stop_sharing(
+    storage: SharedStorage,
+    provider_tree: Any,
+    node_name: str,
+    disk: Mapping[str, Any] | None,
+    allocations: Allocations | None,
+) -> None:
+    """Takes a host out of those that share the storage, if it is among them. Its provider has the disk space again.
+
+    :param allocations: as for ``share``, the other way round.
+    :raises nova.exception.ReshapeNeeded: it is among them.
+    """
+    node = provider_tree.data(node_name)
+    if storage.aggregate in node.aggregates:
+        _move_disk_space(allocations, storage.uuid, node.uuid)
+        # Reshaping, Nova 34 empties all providers that it knows but for those that are here.
+        _put(storage, provider_tree, disk)
+        provider_tree.update_aggregates(node_name, node.aggregates - {storage.aggregate})
+
+
+def _put(storage: SharedStorage, provider_tree: Any, disk: Mapping[str, Any] | None) -> None:
+    """The storage's provider: Nova 34 hands us a host's own providers only."""
     if not provider_tree.exists(storage.uuid):
         provider_tree.new_root(storage.name, storage.uuid)
     provider_tree.update_inventory(storage.uuid, {DISK_GB: dict(disk)} if disk else {})
-    provider_tree.add_traits(storage.uuid, os_traits.MISC_SHARES_VIA_AGGREGATE)
-    for provider in (storage.uuid, node_name):
-        aggregates = provider_tree.data(provider).aggregates
-        provider_tree.update_aggregates(provider, aggregates | {storage.aggregate})
+    provider_tree.update_traits(storage.uuid, {os_traits.MISC_SHARES_VIA_AGGREGATE})
+    provider_tree.update_aggregates(storage.uuid, {storage.aggregate})
 
 
-def move_allocations(allocations: Allocations, source: str, target: str) -> None:
-    """Changes allocations of disk space from one provider to another."""
+def _move_disk_space(allocations: Allocations | None, source: str, target: str) -> None:
+    if allocations is None:
+        raise exception.ReshapeNeeded()
     for consumer in allocations.values():
         by_provider = consumer["allocations"]
         gigabytes = by_provider.get(source, {}).get("resources", {}).pop(DISK_GB, 0)
