@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_locks_in_a_folder_exclude_a_second_process(tmp_path: Path) -> None:
     ("url", "text"),
     [
         ("file:///C:/OpenStack/Lock", "is a folder of Windows"),
-        ("redis://:Secret@127.0.0.1:1", "redis://:***@127.0.0.1:1 does not answer"),
+        ("mysql://nova:Secret@127.0.0.1:1/locks", "mysql://nova:***@127.0.0.1:1/locks does not answer"),
         ("nonsense://", "does not answer"),
     ],
 )
@@ -189,9 +190,18 @@ def test_a_backend_that_is_not_there_fails(url: str, text: str) -> None:
     assert "Secret" not in str(found)
 
 
+def test_a_backend_that_is_silent_holds_nobody_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        proof = locking.prove_locking(f"redis://127.0.0.1:{port}", patience_s=2.0)
+    assert "does not answer: nothing within 2 s" in proof.failure
+
+
 def test_a_backend_whose_locks_do_not_lock_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process has a folder of its own: that is how locks on the local disks of two computers are."""
-    ask = locking._ask
-    monkeypatch.setattr(locking, "_ask", lambda url, name: ask(url.replace("one", "other"), name))
+    asking, folders = locking._asking, iter(("one", "two", "three"))
+    monkeypatch.setattr(
+        locking, "_asking", lambda url, name, patience_s: asking(f"{url}/{next(folders)}", name, patience_s)
+    )
     found = _locking(f"file://{tmp_path}/one")
     assert (found.verdict, found.found) == (Verdict.FAIL, f"file://{tmp_path}/one: both processes got the lock")

@@ -1,6 +1,7 @@
 """Does a lock service lock? Two processes ask for the same lock, through tooz, as the services of a cluster do.
 
-Run as a program, this file is the second process: it says whether it got the lock.
+Run as a program, this file is one of these processes: it takes the lock, says whether it got it, and gives it back when
+its input ends. Neither is ours: a backend that does not answer, and its libraries, stay out of this process.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _GOT, _REFUSED = "got it", "refused"
-_PATIENCE_S = 30
+_PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,75 +28,82 @@ class LockProof:
     failure: str = ""
 
 
-_proving = threading.Lock()
+def prove_locking(url: str, *, patience_s: float = _PATIENCE_S) -> LockProof:
+    """One process takes a lock of its own name, a second one asks for it, and once more when the first has ended.
 
-
-def prove_locking(url: str) -> LockProof:
-    """Takes a lock of its own name, has a second process ask for it, gives it back, and has that ask once more."""
+    :param patience_s: how long each may take.
+    """
     if re.match(r"file:/+[A-Za-z]:/", url):
         return LockProof(url, failure=f"{url} is a folder of Windows: nova-compute runs on this machine, not there")
     shown = re.sub(r"(?<=:)[^:/@]+(?=@)", "***", url)
     name = f"compute-hyperv-check-{uuid.uuid4().hex}"
-    with _proving:
-        try:
-            from tooz import coordination
-        except ImportError:
-            return LockProof(shown, failure="tooz is not installed here; pip install tooz")
-        try:
-            coordinator = coordination.get_coordinator(url, f"check-{uuid.uuid4().hex}".encode())
-            coordinator.start()
-            try:
-                lock = coordinator.get_lock(name.encode())
-                if not lock.acquire(blocking=False):
-                    return LockProof(shown, failure=f"{shown} refuses a lock that nobody can have")
-                try:
-                    second = _ask(url, name)
-                finally:
-                    lock.release()
-                afterwards = _ask(url, name)
-            finally:
-                coordinator.stop()
-        except Exception as error:
-            # each backend has exceptions of its own
-            return LockProof(shown, failure=f"{shown} does not answer: {_short(error)}")
+    with _asking(url, name, patience_s) as first:
+        if first != _GOT:
+            return LockProof(shown, failure=f"{shown} does not answer: {first}")
+        with _asking(url, name, patience_s) as second:
+            pass
+    with _asking(url, name, patience_s) as afterwards:
+        pass
     if afterwards != _GOT or second not in (_GOT, _REFUSED):
-        return LockProof(shown, failure=f"{shown}: a second process could not lock: {second or afterwards}")
+        return LockProof(shown, failure=f"{shown}: a second process could not lock: {second}, then {afterwards}")
     return LockProof(shown, excludes=second == _REFUSED)
 
 
-def _short(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
-
-
-def _ask(url: str, name: str) -> str:
-    """What the second process says. The URL, which may hold a password, goes by its input."""
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=f"{url}\n{name}\n",
-        capture_output=True,
+@contextmanager
+def _asking(url: str, name: str, patience_s: float) -> Iterator[str]:
+    """What a process says that asks for the lock; it has it for as long as this lasts. The URL, which may hold a
+    password, goes by its input."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
-        timeout=_PATIENCE_S,
-        check=False,
-    )
-    answer = done.stdout.strip()
-    return answer if answer in (_GOT, _REFUSED) else (done.stderr.strip().splitlines() or ["no answer"])[-1]
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None  # noqa: PT018, S101 - both are pipes
+        limit = threading.Timer(patience_s, process.kill)
+        limit.start()
+        try:
+            try:
+                process.stdin.write(f"{url}\n{name}\n")
+                process.stdin.flush()
+                answer = process.stdout.readline().strip()
+            except OSError:
+                answer = ""
+            limit.cancel()
+            yield answer or f"nothing within {patience_s:.0f} s"
+        finally:
+            limit.cancel()
+            # its input ends, so it gives the lock back; what hangs meanwhile is ended
+            limit = threading.Timer(patience_s, process.kill)
+            limit.start()
+            process.communicate()
+            limit.cancel()
 
 
 def main() -> None:
-    from tooz import coordination
-
-    url, name = sys.stdin.read().splitlines()
-    coordinator = coordination.get_coordinator(url, f"check-{uuid.uuid4().hex}".encode())
-    coordinator.start()
+    url, name = (sys.stdin.readline().strip() for _ in range(2))
     try:
+        from tooz import coordination
+
+        coordinator = coordination.get_coordinator(url, f"check-{uuid.uuid4().hex}".encode())
+        coordinator.start()
         lock = coordinator.get_lock(name.encode())
-        if lock.acquire(blocking=False):
-            lock.release()
-            sys.stdout.write(_GOT)
-        else:
-            sys.stdout.write(_REFUSED)
-    finally:
-        coordinator.stop()
+        got = lock.acquire(blocking=False)
+    except Exception as error:
+        # each backend has exceptions of its own
+        _say(str(error).strip().split("\n")[0] or type(error).__name__)
+        return
+    _say(_GOT if got else _REFUSED)
+    sys.stdin.read()
+    if got:
+        lock.release()
+    coordinator.stop()
+
+
+def _say(answer: str) -> None:
+    sys.stdout.write(f"{answer}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
