@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from nova.tests.functional.api.client import OpenStackApiException
 
@@ -81,3 +83,31 @@ def test_a_failed_attachment_leaves_no_adapter(cloud, compute, host1, gen2_image
 
     host1.simulated.faults.clear()
     assert host1.nics(server) == []
+
+
+def change_binding(cloud, port, **details):
+    """As our mechanism driver does when a port or its network is another."""
+    cloud.neutron._ports[port["id"]]["binding:vif_details"].update(details)
+
+
+def test_a_server_has_an_adapter_for_each_port_and_what_the_port_asks_for(cloud, compute, host1, image_id, flavor_id):
+    ports = [cloud.neutron.create_port({"port": cloud.neutron.port_2})["port"] for _ in range(2)]
+    change_binding(cloud, ports[1], vlan="200", trunk_vlans="201,202", limit_kbps="2000", mac_spoofing=True)
+
+    server = cloud.boot(image_id, flavor_id, networks=[{"port": port["id"]} for port in ports])
+
+    trunk = dataclasses.replace(
+        nic_of(ports[1]), vlan_id=200, trunk_vlans=(201, 202), limit_kbps=2000, mac_spoofing=True
+    )
+    assert host1.nics(server) == [nic_of(ports[0]), trunk]
+
+
+def test_a_port_that_has_changed_is_repaired_with_the_next_reboot(
+    cloud, compute, host1, gen2_image_id, flavor_id, port
+):
+    server = cloud.boot(gen2_image_id, flavor_id, networks=[{"port": port["id"]}])
+    change_binding(cloud, port, mac_spoofing=True)
+
+    cloud.act(server, "ACTIVE", reboot={"type": "HARD"})
+
+    assert host1.nics(server) == [dataclasses.replace(nic_of(port), mac_spoofing=True)]
