@@ -126,12 +126,18 @@ def test_what_could_not_be_cleaned_is_cleaned_after_a_restart(cloud, host1, imag
     eventually(lambda: host1.remains() == set())
 
 
-def test_an_image_can_be_cached_before_it_is_needed(cloud, host1, image_id):
-    driver = cloud.start_compute(host1).manager.driver
+def test_an_image_can_be_cached_before_it_is_needed(cloud, host1, image_id, flavor_id):
+    cloud.start_compute(host1)
+    aggregate = cloud.admin_api.post_aggregate({"aggregate": {"name": "warm"}})
+    cloud.admin_api.add_host_to_aggregate(aggregate["id"], host1.name)
+    assert f"{image_id}.vhdx" not in host1.files("_base")
 
-    assert driver.cache_image(nova_context.get_admin_context(), image_id)
-    assert not driver.cache_image(nova_context.get_admin_context(), image_id)
-    assert f"{image_id}.vhdx" in host1.files("_base")
+    for _ in ("first", "again"):
+        cloud.admin_api.api_post(f"/os-aggregates/{aggregate['id']}/images", {"cache": [{"id": image_id}]})
+        eventually(lambda: f"{image_id}.vhdx" in host1.files("_base"))
+
+    cloud.delete(cloud.boot(image_id, flavor_id))
+    assert {name for name in host1.files("_base") if name.startswith(image_id)} == {f"{image_id}.vhdx"}
 
 
 def test_unused_images_leave_the_cache(cloud, host1, image_id, flavor_id):
