@@ -222,18 +222,18 @@ class Store:
 
     def _write_switches(self) -> None:
         repository = self._host.repository
-        document = []
-        for switch in repository.instances(SWITCH):
-            switch_id = switch.text("Name")
-            settings = repository.get(CimReference(SWITCH_SETTINGS, {"InstanceID": ids.settings_id(switch_id)}))
-            document.append(
-                {
-                    **_switch(switch_id, settings, repository.owned(CONNECTION, switch_id)),
-                    "features": [record_of(item) for item in repository.owned(_FEATURE, switch_id)],
-                    "extensions": self._host.switches.extensions.enabled_on(switch_id),
-                }
-            )
+        with repository.lock:
+            document = [self._switch_record(switch) for switch in repository.instances(SWITCH)]
         write_document(self._switches_file, document)
+
+    def _switch_record(self, switch: CimInstance) -> dict[str, Any]:
+        repository, switch_id = self._host.repository, switch.text("Name")
+        settings = repository.get(CimReference(SWITCH_SETTINGS, {"InstanceID": ids.settings_id(switch_id)}))
+        return {
+            **_switch(switch_id, settings, repository.owned(CONNECTION, switch_id)),
+            "features": [record_of(item) for item in repository.owned(_FEATURE, switch_id)],
+            "extensions": self._host.switches.extensions.enabled_on(switch_id),
+        }
 
     def _restore_switches(self) -> None:
         """The switches of the last run; those of the configuration that are not among them are made."""

@@ -151,7 +151,7 @@ class Switches:
 
     def destroy(self, switch_id: str) -> None:
         """Takes a switch away with its ports; adapters of machines keep a cable that leads nowhere."""
-        with self._lock:
+        with self._lock, self._repository.lock:  # nobody reads half a switch
             for settings in self.ports(switch_id):
                 self.remove_port(settings)
             for class_name in ("CIM_SettingData", "CIM_EnabledLogicalElement"):
