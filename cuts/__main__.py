@@ -28,7 +28,9 @@ def main() -> int:
     known = {operation.name: operation for operation in OPERATIONS}
     parser = argparse.ArgumentParser(prog="python -m cuts", description="Every operation, cut off at every request.")
     parser.add_argument("names", nargs="*", metavar="operation", help=f"only these of {', '.join(known)}")
-    names = parser.parse_args().names or list(known)
+    parser.add_argument("--changes", action="store_true", help="only at requests that change something")
+    arguments = parser.parse_args()
+    names = arguments.names or list(known)
     if unknown := set(names) - set(known):
         parser.error(f"there is no operation {', '.join(sorted(unknown))}")
     logging.getLogger("nova.thread_pool_factory").setLevel(logging.WARNING)  # it tells of its end
@@ -45,9 +47,10 @@ def main() -> int:
                 console.print(f"[red]{name}: {error}")
                 wrong += 1
                 continue
+            points = [each for each in recording.points if not (arguments.changes and each.request.only_reads)]
             done: list[Cut] = []
             with console.status(f"{name}: {len(recording.points)} requests") as status:
-                for each in cuts(stage, recording, recording.points):
+                for each in cuts(stage, recording, points):
                     done.append(each)
                     status.update(f"{name}: {each.point}, cut {each.when} and {_FOLLOWED_BY[each.then]}")
             console.print(_table(recording, done))

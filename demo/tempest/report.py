@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from demo.tempest.reasons import explanation
-from demo.tempest.results import Result
+from demo.tempest.results import NOT_RUN, Result
 
 _UNEXPLAINED = "Not explained yet."
+_OUTCOMES = ("pass", "skip", "fail", NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        counts = ", ".join(f"{self.count(outcome)} {outcome}" for outcome in ("pass", "skip", "fail"))
+        counts = ", ".join(f"{self.count(outcome)} {outcome}" for outcome in _OUTCOMES)
         return f"{len(self.tests)} tests: {counts}, in {self.seconds:.0f} s"
 
     def table(self) -> Table:
@@ -49,7 +50,7 @@ class Report:
         return table
 
     def page(self) -> str:
-        return "\n".join([*self._head(), *self._failures(), *self._skips()]) + "\n"
+        return "\n".join([*self._head(), *self._failures(), *self._skips(), *self._not_run()])
 
     def _head(self) -> list[str]:
         return [
@@ -59,10 +60,9 @@ class Report:
             "two simulated Hyper-V hosts, Windows Server 2022 and 2025, whose guests are state machines.",
             "`make tempest DOCS=1` writes this page from what a run says.",
             "",
-            "| tests | pass | skip | fail | seconds |",
-            "|---|---|---|---|---|",
-            f"| {len(self.tests)} | {self.count('pass')} | {self.count('skip')} | {self.count('fail')} "
-            f"| {self.seconds:.0f} |",
+            f"| tests | {' | '.join(_OUTCOMES)} | seconds |",
+            "|---|---|---|---|---|---|",
+            f"| {len(self.tests)} | {' | '.join(str(self.count(each)) for each in _OUTCOMES)} | {self.seconds:.0f} |",
             "",
         ]
 
@@ -81,6 +81,10 @@ class Report:
             for reason, names in said.items():
                 lines += [f"Tempest says “{reason}”:", "", *(f"* `{name}`" for name in names), ""]
         return lines if len(lines) > 2 else [*lines, "Nothing.", ""]
+
+    def _not_run(self) -> list[str]:
+        names = [name for name, result in self.tests.items() if result.outcome == NOT_RUN]
+        return ["## What did not run", "", *(f"* `{name}`" for name in names), ""] if names else []
 
     def _by_reason(self, outcome: str) -> dict[str, dict[str, list[str]]]:
         """Tests by why they do not pass, and within that by what tempest says."""

@@ -15,10 +15,13 @@ _ATTRIBUTES = re.compile(r"\[.*\]$")
 _ENDS = {"success": "pass", "skip": "skip", "fail": "fail", "error": "fail", "uxsuccess": "fail", "inprogress": "fail"}
 
 
+NOT_RUN = "not run"
+
+
 @dataclass(frozen=True)
 class Result:
     """:param name: of the test, or of its class where that is skipped or fails as a whole.
-    :param outcome: pass, skip or fail.
+    :param outcome: pass, skip, fail or not run.
     :param reason: why it was skipped, or the last lines of what went wrong.
     """
 
@@ -26,9 +29,6 @@ class Result:
     outcome: str
     reason: str
     seconds: float
-
-    def covers(self, test: str) -> bool:
-        return test == self.name or test.startswith(f"{self.name}.")
 
 
 def read(path: Path) -> list[Result]:
@@ -43,13 +43,13 @@ def read(path: Path) -> list[Result]:
 
 def list_of_tests(output: str) -> list[str]:
     """The names in what ``tempest run --list-tests`` prints."""
-    return sorted(_ATTRIBUTES.sub("", line.strip()) for line in output.splitlines() if line.startswith("tempest."))
+    return sorted({_ATTRIBUTES.sub("", line.strip()) for line in output.splitlines() if line.startswith("tempest.")})
 
 
 def by_test(tests: Iterable[str], results: Iterable[Result]) -> dict[str, Result]:
-    """For each test that was to run, what tells of it; one of which nothing tells did not run, and failed."""
+    """For each test that was to run, what tells of it; one of which nothing tells did not run."""
     told = {result.name: result for result in results}
-    silent = Result("", "fail", "It did not run, and nothing says why.", 0.0)
+    silent = Result("", NOT_RUN, "The run ended before.", 0.0)
     return {test: told.get(test) or told.get(test.rpartition(".")[0]) or silent for test in tests}
 
 
