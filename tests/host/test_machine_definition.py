@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from compute_hyperv.cim import cimxml
@@ -181,6 +183,15 @@ def test_what_no_host_or_this_host_cannot_have_is_refused_before_anything_is_mad
 ) -> None:
     with pytest.raises(InvalidRequest, match=error):
         definition.check(spec, version, "hv1")
+
+
+def test_a_limit_on_a_disk_is_its_mediums_and_needs_2012_r2() -> None:
+    limited = dataclasses.replace(drive(Bus.IDE, 0, 0), iops_limit=500)
+
+    assert definition.medium_settings(limited, "path")["IOPSLimit"] == 500
+    definition.check(generation_1(drives=(limited,)), SERVER_2012_R2, "hv1")
+    with pytest.raises(UnsupportedByHost, match="2012 R2"):
+        definition.check(generation_1(drives=(limited,)), (6, 2, 9200), "hv1")
 
 
 def test_windows_secure_boot_needs_no_newer_host() -> None:

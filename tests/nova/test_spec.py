@@ -340,6 +340,32 @@ def test_each_port_is_an_adapter_and_can_be_booted_from_after_the_disk():
     assert machine.boot_order == (("drive", 0), ("nic", 0))
 
 
+EPHEMERAL = {"device_name": "/dev/sdb", "size": 1, "disk_bus": None, "device_type": "disk", "guest_format": None}
+
+
+def test_ephemeral_disks_are_booted_from_before_networks():
+    machine = plan(network_info=[make_vif()], block_device_info={"ephemerals": [EPHEMERAL]})
+
+    assert machine.boot_order == (("drive", 0), ("drive", 1), ("nic", 0))
+
+
+@pytest.mark.parametrize("default", [None, "ext4"])
+def test_nova_conf_says_how_ephemeral_disks_are_formatted(default):
+    settings = BuildSettings(instances_path=r"D:\instances", ephemeral_format=default)
+    instance, image = make_instance(), make_image_meta()
+
+    disks = spec.disk_layout(instance, image, {"ephemerals": [EPHEMERAL]}, settings, WINDOWS_2022, config_drive=False)
+
+    assert [disk.file_system for disk in disks.blank_disks] == [default]
+
+
+def test_a_limit_on_disks_on_windows_2012_is_left_to_another_host():
+    with pytest.raises(exception.InstanceUnacceptable, match="2012 R2") as refusal:
+        plan(flavor=make_flavor(extra_specs={"quota:disk_total_iops_sec": "100"}), version=WINDOWS_2012)
+
+    assert not isinstance(refusal.value, InstanceRefused)
+
+
 @pytest.mark.parametrize("template", [r"..\%(uuid)s", "C:%(uuid)s", "a/%(uuid)s"])
 def test_a_name_that_is_no_folder_is_refused(template, monkeypatch):
     monkeypatch.setattr(type(make_instance()), "name", template % {"uuid": INSTANCE_UUID})
