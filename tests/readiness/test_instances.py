@@ -8,8 +8,9 @@ import pytest
 
 from compute_hyperv.host.errors import FileMissing
 from compute_hyperv.host.model import VolumeSpace
-from compute_hyperv.readiness.checks.instances import CONNECTIONS, MAPPINGS, Folder, InstanceFolder
+from compute_hyperv.readiness.checks.instances import CONNECTIONS, MAPPINGS
 from compute_hyperv.readiness.expectations import Expectations
+from compute_hyperv.readiness.instance_folder import Folder, InstanceFolder
 from compute_hyperv.readiness.model import Verdict
 from compute_hyperv.readiness.windows import COMPUTER
 from hyperv_simulator.config.cluster import ClusterConfig

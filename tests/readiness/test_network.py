@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from compute_hyperv.readiness.checks.network import EXTENSIONS, PORTS, SWITCHES, TEAM_MEMBERS
+from compute_hyperv.readiness.checks.network import EXTENSIONS, TEAM_MEMBERS
 from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.model import Verdict
+from compute_hyperv.readiness.virtual_switches import PORTS, SWITCHES
 from compute_hyperv.readiness.windows import ADAPTERS, OPERATING_SYSTEM
 from hyperv_simulator.config.network import NicConfig, SwitchConfig, TeamConfig
 from hyperv_simulator.host import SimulatedHost

@@ -28,7 +28,7 @@ class ComputeHyperV(App):
     #: the command could not be begun: its arguments or nova.conf are wrong
     refused = False
 
-    def clean_up(self, cmd: Command, result: int, err: Exception | None) -> None:
+    def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """cliff calls this when a command has ended."""
         self.refused = isinstance(err, ConfigurationError)
 

@@ -7,7 +7,7 @@ import argparse
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from typing import Any, TextIO
 
 from cliff.formatters.table import TableFormatter
 from rich.console import Console
@@ -27,14 +27,14 @@ _STYLES = {
 }
 
 
-class ReportTable(TableFormatter):  # type: ignore[misc]  # cliff has no types
+class ReportTable(TableFormatter):
     """Takes the rows of ``compute-hyperv check``."""
 
     def emit_list(
         self,
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
-        stdout: IO[str],
+        stdout: TextIO,
         parsed_args: argparse.Namespace,
     ) -> None:
         if tuple(column_names) != COLUMNS or not stdout.isatty():

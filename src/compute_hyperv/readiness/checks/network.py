@@ -1,19 +1,11 @@
-"""Network adapters and virtual switches.
-
-What a switch is connected to stands in the settings of its own ports, whose ids begin with the switch's
-(``Microsoft:<switch>\\<port>``, real-instances 1.6): HostResource names a physical adapter, or the host itself where
-the management OS has a port.
-"""
+"""Network adapters and virtual switches."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.changes.base import Change
@@ -21,14 +13,11 @@ from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
 from compute_hyperv.readiness.sources import CIMV2, NETWORK, VIRTUALIZATION, Instances
+from compute_hyperv.readiness.virtual_switches import PORTS, SWITCHES, Switch, switches
 from compute_hyperv.readiness.windows import ADAPTERS, FEATURES, OPERATING_SYSTEM, has_feature
 
 NETWORKS = Section("network", "Network adapters and switches")
 
-SWITCHES = Instances(VIRTUALIZATION, "Msvm_VirtualEthernetSwitch", ("Name", "ElementName"), optional=True)
-PORTS = Instances(
-    VIRTUALIZATION, "Msvm_EthernetPortAllocationSettingData", ("InstanceID", "HostResource"), optional=True
-)
 EXTENSIONS = Instances(
     VIRTUALIZATION,
     "Msvm_EthernetSwitchExtension",
@@ -43,46 +32,13 @@ ADDRESSES = Instances(
 TEAM_MEMBERS = Instances(NETWORK, "MSFT_NetLbfoTeamMember", ("Name", "Team"), optional=True)
 
 _ROLE = "Microsoft-Hyper-V"
-_PHYSICAL, _HOST = "msvm_externalethernetport", "msvm_computersystem"
 _CONNECTED = 1  # MSFT_NetAdapter.MediaConnectState
 _ENABLED = 2  # Msvm_EthernetSwitchExtension.EnabledState
 _FORWARDING = 3  # ExtensionType
 _MICROSOFT = "microsoft"
 _TEAM = "Microsoft Network Adapter Multiplexor Driver"  # InterfaceDescription of a team's adapter
 _NO_TEAM_ON_SWITCH_SINCE = 20348
-_GUID = re.compile(r"\{([0-9A-Fa-f-]{36})\}")
 _BY_HAND = "New-VMSwitch -Name external -NetAdapterName Ethernet -AllowManagementOS $true"
-
-
-@dataclass(frozen=True, slots=True)
-class _Switch:
-    """:param adapters: interface GUIDs of the physical adapters (or team) that it is on.
-    :param managed: the management OS has a port on it."""
-
-    switch_id: str
-    name: str
-    adapters: tuple[str, ...]
-    managed: bool
-
-    @property
-    def is_external(self) -> bool:
-        return bool(self.adapters)
-
-
-def switches(host: Readings) -> tuple[_Switch, ...]:
-    ports: dict[str, list[str]] = {}
-    for port in host.of(PORTS):
-        owner = port.text("InstanceID").removeprefix("Microsoft:").partition("\\")[0].upper()
-        ports.setdefault(owner, []).extend(port.texts("HostResource"))
-    return tuple(_switch(row, ports.get(row.text("Name").upper(), [])) for row in host.of(SWITCHES))
-
-
-def _switch(row: CimInstance, resources: Sequence[str]) -> _Switch:
-    connected = [parse_path(path) for path in resources]
-    device_ids = [each.key("DeviceID") for each in connected if each.class_name.lower() == _PHYSICAL]
-    adapters = tuple(found[1].upper() for text in device_ids if (found := _GUID.search(text)))
-    managed = any(each.class_name.lower() == _HOST for each in connected)
-    return _Switch(row.text("Name").upper(), row.text("ElementName"), adapters, managed)
 
 
 def _physical(host: Readings) -> list[CimInstance]:
@@ -230,7 +186,7 @@ def _switches_to_make(context: Context) -> Sequence[Change]:
     return plans.external_switches(context, missing, {guid for each in there for guid in each.adapters})
 
 
-def _told(host: Readings, switch: _Switch) -> str:
+def _told(host: Readings, switch: Switch) -> str:
     names = {_guid(each): each.text("Name") for each in host.of(ADAPTERS)}
     if not switch.is_external:
         return f"{switch.name}: {'internal' if switch.managed else 'private'}"
