@@ -147,7 +147,7 @@ def test_there_is_always_a_scsi_controller_for_volumes_to_come() -> None:
 
 @pytest.mark.parametrize("spec", [generation_1(), generation_2()], ids=["generation 1", "generation 2"])
 def test_everything_that_is_written_is_in_the_schema(spec: MachineSpec) -> None:
-    nic = Nic("port", "FA163E010203", "external", 5, (6, 7), True, 1000, 100, sriov=True)
+    nic = Nic("port", "FA163E010203", "external", 5, (6, 7), True, 1000, sriov=True)
     instances = [
         definition.system_settings(spec, SERVER_2022),
         definition.processor_settings(spec, SERVER_2022),

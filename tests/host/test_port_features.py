@@ -16,9 +16,7 @@ from hyperv_simulator.host import SimulatedHost
 from tests.host.specs import PORT, generation_2
 
 NIC = Nic(PORT, "FA163E010203", "external")
-FULL = dataclasses.replace(
-    NIC, vlan_id=5, trunk_vlans=(6, 7), mac_spoofing=True, limit_kbps=2000, reserved_kbps=0, sriov=True
-)
+FULL = dataclasses.replace(NIC, vlan_id=5, trunk_vlans=(6, 7), mac_spoofing=True, limit_kbps=2000, sriov=True)
 
 VLAN, SECURITY, BANDWIDTH, OFFLOAD = (
     f"Msvm_EthernetSwitchPort{name}SettingData" for name in ("Vlan", "Security", "Bandwidth", "Offload")
@@ -67,7 +65,7 @@ CHANGES = [
         [{"AllowMacSpoofing": False}],
         [],
     ),
-    (dataclasses.replace(NIC, limit_kbps=1), [], [{"Limit": 1000, "Reservation": 0}], [], []),
+    (dataclasses.replace(NIC, limit_kbps=1), [], [{"Limit": 1000}], [], []),
     (NIC, [feature(BANDWIDTH, Limit=1000)], [], [], [BANDWIDTH]),
     (
         dataclasses.replace(NIC, sriov=True),

@@ -71,18 +71,18 @@ class TestTrunksAndPolicies(HyperVPorts):
             with pytest.raises(PortRefused, match="physnet2"):
                 port_wishes.trunk_vlans(self.trunk(subport, 43), {api.PHYSICAL_NETWORK: "physnet2"})
 
-    def test_a_policy_limits_and_reserves_what_the_server_sends(self):
+    def test_a_policy_limits_what_the_server_sends(self):
         admin = context.get_admin_context()
         policy = qos_policy.QosPolicy(admin, id=uuidutils.generate_uuid(), project_id="p", name="slow")
         policy.create()
         rules = (
             qos_rule.QosBandwidthLimitRule(admin, max_kbps=2000, max_burst_kbps=0, direction="egress"),
-            qos_rule.QosMinimumBandwidthRule(admin, min_kbps=500, direction="egress"),
+            qos_rule.QosBandwidthLimitRule(admin, max_kbps=3000, max_burst_kbps=0, direction="ingress"),
         )
         for rule in rules:
             rule.id, rule.qos_policy_id = uuidutils.generate_uuid(), policy.id
             rule.create()
-        assert port_wishes.bandwidth({"qos_policy_id": policy.id}) == {"limit_kbps": "2000", "reserved_kbps": "500"}
+        assert port_wishes.bandwidth({"qos_policy_id": policy.id}) == {"limit_kbps": "2000"}
         assert port_wishes.bandwidth({"qos_policy_id": None, "qos_network_policy_id": policy.id})
         assert port_wishes.bandwidth({}) == {}
 
@@ -96,4 +96,5 @@ class TestTrunksAndPolicies(HyperVPorts):
         assert supported(max_burst_kbps=0, direction="egress")
         assert not supported(max_burst_kbps=0, direction="ingress")
         assert not supported(max_burst_kbps=10, direction="egress")
-        assert not driver.is_rule_supported(qos_rule.QosDscpMarkingRule(admin, dscp_mark=10))
+        minimum = qos_rule.QosMinimumBandwidthRule(admin, min_kbps=500, direction="egress")
+        assert not driver.is_rule_supported(minimum)

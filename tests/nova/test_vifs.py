@@ -34,7 +34,6 @@ WISHES = [
     ({"mac_spoofing": True}, {"mac_spoofing": True}),
     ({"trunk_vlans": "102,101"}, {"trunk_vlans": (101, 102)}),
     ({"limit_kbps": "2000"}, {"limit_kbps": 2000}),
-    ({"reserved_kbps": "500"}, {"reserved_kbps": 500}),
 ]
 
 

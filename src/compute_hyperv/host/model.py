@@ -110,7 +110,7 @@ class Nic:
     :param vlan_id: access VLAN, None for untagged; of a trunk, the VLAN of what comes untagged.
     :param trunk_vlans: what else passes, tagged, in ascending order; empty makes no trunk.
     :param mac_spoofing: the guest may send from other addresses than its own.
-    :param limit_kbps: most that the guest may send, 0 without limit.  :param reserved_kbps: what is kept for it.
+    :param limit_kbps: most that the guest may send, 0 without limit.
     :param sriov: take a virtual function of the host's adapter while there is one.
     """
 
@@ -121,7 +121,6 @@ class Nic:
     trunk_vlans: tuple[int, ...] = ()
     mac_spoofing: bool = False
     limit_kbps: int = 0
-    reserved_kbps: int = 0
     sriov: bool = False
 
 

@@ -126,11 +126,9 @@ def _read_security(security: CimInstance | None) -> tuple[bool]:
     return (security is not None and security.boolean("AllowMacSpoofing", False),)
 
 
-def _read_bandwidth(bandwidth: CimInstance | None) -> tuple[int, int]:
-    """Bits a second; what a server sends (the switch shapes no other direction)."""
-    if bandwidth is None:
-        return 0, 0
-    return bandwidth.integer("Limit", 0) // _KBIT, bandwidth.integer("Reservation", 0) // _KBIT
+def _read_bandwidth(bandwidth: CimInstance | None) -> tuple[int]:
+    """Bits a second; what a machine sends (the switch shapes no other direction)."""
+    return (bandwidth.integer("Limit", 0) // _KBIT if bandwidth else 0,)
 
 
 def _read_offload(offload: CimInstance | None) -> tuple[bool]:
@@ -157,9 +155,9 @@ _KINDS = (
     _Kind(
         "Msvm_EthernetSwitchPortBandwidthSettingData",
         "bandwidth",
-        ("limit_kbps", "reserved_kbps"),
+        ("limit_kbps",),
         _read_bandwidth,
-        lambda nic: {"Limit": nic.limit_kbps * _KBIT, "Reservation": nic.reserved_kbps * _KBIT},
+        lambda nic: {"Limit": nic.limit_kbps * _KBIT},
         modifiable=False,
     ),
     _Kind(

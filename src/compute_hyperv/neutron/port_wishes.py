@@ -4,7 +4,7 @@
   knows no list of addresses: whoever may use one other may use any.
 * ``trunk_vlans``: ``"101,102"``, the VLANs of a trunk's subports. Hyper-V does not rewrite tags, so the guest's tag of
   a subport must be the VLAN of its network (``--segmentation-type inherit``).
-* ``limit_kbps``, ``reserved_kbps``: of the QoS policy, for what the server sends; a Hyper-V switch shapes nothing else.
+* ``limit_kbps``: of the QoS policy, for what the server sends; a Hyper-V switch shapes nothing else.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from compute_hyperv.neutron.errors import PortRefused
 MAC_SPOOFING = "mac_spoofing"
 TRUNK_VLANS = "trunk_vlans"
 LIMIT_KBPS = "limit_kbps"
-RESERVED_KBPS = "reserved_kbps"
-ALL = (MAC_SPOOFING, TRUNK_VLANS, LIMIT_KBPS, RESERVED_KBPS)
+ALL = (MAC_SPOOFING, TRUNK_VLANS, LIMIT_KBPS)
 
 Port = Mapping[str, Any]
 
@@ -76,6 +75,4 @@ def bandwidth(port: Port) -> dict[str, str | bool]:
     for rule in policy.rules if policy else ():
         if rule.rule_type == qos.RULE_TYPE_BANDWIDTH_LIMIT and rule.direction == constants.EGRESS_DIRECTION:
             found[LIMIT_KBPS] = str(rule.max_kbps)
-        if rule.rule_type == qos.RULE_TYPE_MINIMUM_BANDWIDTH and rule.direction == constants.EGRESS_DIRECTION:
-            found[RESERVED_KBPS] = str(rule.min_kbps)
     return found

@@ -13,15 +13,12 @@ from neutron_lib.services.trunk import constants as trunk_constants
 _ANY_KBPS = {"type:range": [0, db_constants.DB_INTEGER_MAX_VALUE]}
 _WHAT_SERVERS_SEND = {"type:values": [constants.EGRESS_DIRECTION]}
 
-# The size of bursts is the host's to choose: a rule that asks for one is refused.
+# The size of bursts is the host's to choose: a rule that asks for one is refused. A minimum is refused as well: Nova
+# would look for hosts that tell Placement of their bandwidth, and these do not.
 SUPPORTED_RULES = {
     qos_constants.RULE_TYPE_BANDWIDTH_LIMIT: {
         qos_constants.MAX_KBPS: _ANY_KBPS,
         qos_constants.MAX_BURST: {"type:range": [0, 0]},
-        qos_constants.DIRECTION: _WHAT_SERVERS_SEND,
-    },
-    qos_constants.RULE_TYPE_MINIMUM_BANDWIDTH: {
-        qos_constants.MIN_KBPS: _ANY_KBPS,
         qos_constants.DIRECTION: _WHAT_SERVERS_SEND,
     },
 }

@@ -51,8 +51,8 @@ TRAITS: Mapping[str, Callable[[HostInfo], bool]] = {
     os_traits.COMPUTE_FIRMWARE_UEFI: _has(Feature.GENERATION_2),
     os_traits.COMPUTE_STORAGE_BUS_IDE: _always,
     os_traits.COMPUTE_STORAGE_BUS_SCSI: _always,
-    # Hyper-V's virtual TPM. Its state is sealed with keys of the host's own, so its security is the host's: a flavor has
-    # to ask for that (hw:tpm_secret_security=host), since Nova takes a user's secret in Barbican for granted.
+    # Hyper-V's virtual TPM. Its state is sealed with keys of the host's own, so its security is the host's: a flavor
+    # has to ask for that (hw:tpm_secret_security=host), since Nova takes a user's secret in Barbican for granted.
     os_traits.COMPUTE_SECURITY_TPM_2_0: _has(Feature.VIRTUAL_TPM),
     os_traits.COMPUTE_SECURITY_TPM_CRB: _has(Feature.VIRTUAL_TPM),
     os_traits.COMPUTE_SECURITY_TPM_SECRET_SECURITY_HOST: _has(Feature.VIRTUAL_TPM),

@@ -63,7 +63,6 @@ def nic(instance: Instance, vif: network_model.VIF, settings: BuildSettings) -> 
         trunk_vlans=_trunk(vif["id"], details.get("trunk_vlans")),
         mac_spoofing=details.get("mac_spoofing") is True,
         limit_kbps=_kbps(vif["id"], details.get("limit_kbps")),
-        reserved_kbps=_kbps(vif["id"], details.get("reserved_kbps")),
         sriov=extra_specs.boolean(instance, extra_specs.SRIOV) or False,
     )
 
