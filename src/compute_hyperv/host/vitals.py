@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from compute_hyperv.cim.errors import NotFound
+from compute_hyperv.cim.errors import NotFound, Unreachable
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import associators_of, eq, select
 from compute_hyperv.host import jobs, paths
 from compute_hyperv.host.machine_settings import MachineSettings, reference_of
@@ -97,13 +97,14 @@ def _is_optical(path: str) -> bool:
 
 def _summaries(session: CimSession, machines: tuple[CimReference, ...], fields: Iterable[_Field]) -> list[CimInstance]:
     """:param machines: none is all of them."""
-    result = jobs.run(
-        session,
-        MANAGEMENT,
-        "GetSummaryInformation",
-        {"SettingData": list(machines) or None, "RequestedInformation": list(map(int, fields))},
-        what="Reading what machines take",
-    )
+    wanted: dict[str, CimValue] = {"RequestedInformation": list(map(int, fields))}
+    if machines:
+        wanted["SettingData"] = list(machines)
+    what = "Reading what machines take"
+    try:
+        result = jobs.run(session, MANAGEMENT, "GetSummaryInformation", wanted, what=what)
+    except Unreachable:  # a kept connection that the host has closed; it only reads, so it may be repeated
+        result = jobs.run(session, MANAGEMENT, "GetSummaryInformation", wanted, what=what)
     found = result["SummaryInformation"]
     return [row for row in found if isinstance(row, CimInstance)] if isinstance(found, list) else []
 

@@ -48,8 +48,8 @@ def test_a_host_is_a_node_with_its_resources(cloud, host1):
     assert totals["MEMORY_MB"] == 65536
     assert totals["DISK_GB"] == host1.client.inventory.volume_space("C:\\").total_bytes // 1024**3
     traits = set(cloud._get_provider_traits(provider))
-    assert {"COMPUTE_IMAGE_TYPE_VHDX", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_FIRMWARE_UEFI", "HW_ARCH_X86_64"} <= traits
-    assert "COMPUTE_IMAGE_TYPE_ISO" not in traits
+    assert {"COMPUTE_IMAGE_TYPE_VHDX", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_ISO"} <= traits
+    assert {"COMPUTE_FIRMWARE_UEFI", "HW_ARCH_X86_64", "HW_CPU_X86_SSE2", "HW_CPU_X86_VMX"} <= traits
 
 
 def test_a_host_has_an_address_and_an_uptime(cloud, host1):
@@ -59,13 +59,22 @@ def test_a_host_has_an_address_and_an_uptime(cloud, host1):
     assert " up " in driver.get_host_uptime()
 
 
-def test_a_new_service_ignores_machines_that_are_not_novas(cloud, host1):
+def test_a_new_service_ignores_machines_that_are_not_novas_but_knows_what_they_take(cloud, host1):
     foreign = host1.create_foreign_machine("File server")
 
     compute = cloud.start_compute(host1)
 
     assert compute.manager.driver.list_instance_uuids() == []
     assert [machine.machine_id for machine in host1.machines()] == [foreign]
+    before = reserved(cloud)
+    host1.client.machines.start(foreign)
+    cloud.report_resources()
+    assert reserved(cloud) == {**before, "VCPU": 1, "MEMORY_MB": before["MEMORY_MB"] + 512}
+
+
+def reserved(cloud):
+    inventory = cloud._get_provider_inventory(cloud._get_provider_uuid_by_host("HV1"))
+    return {name: entry["reserved"] for name, entry in inventory.items()}
 
 
 def test_instances_go_on_when_nova_compute_restarts(cloud, host1, image_id, flavor_id):
