@@ -17,7 +17,7 @@ from compute_hyperv.cli import plan_table, targets
 from compute_hyperv.readiness import checks
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.expectations import ConfigurationError
-from compute_hyperv.readiness.journal import Entry, Journal, default_path
+from compute_hyperv.readiness.journal import Entry, Journal, JournalError, default_path
 from compute_hyperv.readiness.model import Check, Result, Verdict
 from compute_hyperv.readiness.plan import HostPlan, make_plan
 from compute_hyperv.readiness.preparation import Activity, Failed, Preparation, Undoing
@@ -40,7 +40,8 @@ class Prepare(Command):
     wants that, unless --reboot never. A second run has nothing to do, or goes on where the first one was cut.
 
     Exit status: 0 everything that can be prepared is so; 1 it is not, because you said no, or Windows may not be
-    restarted; 2 a change failed or could not be planned; 3 a host could not be read; 130 interrupted.
+    restarted; 2 a change failed or could not be planned, or the arguments are wrong; 3 a host could not be read; 130
+    interrupted.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -77,6 +78,8 @@ class Prepare(Command):
             if parsed_args.undo:
                 return self._undo(parsed_args)
             return self._prepare(parsed_args)
+        except JournalError as error:
+            raise ConfigurationError(str(error)) from None
         except KeyboardInterrupt:
             self._say("Interrupted.")
             return INTERRUPTED
