@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from compute_hyperv.cim.errors import CimError, MethodFailed, NotFound, ProtocolError
 from compute_hyperv.cim.session import CimSession
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import eq, select
 from compute_hyperv.host import jobs
 from compute_hyperv.host.machine_settings import of_machine
@@ -92,8 +92,8 @@ class Security:
                 return guardian
             raise
 
-    def _make(self, factory: CimReference, method: str, parameters: dict[str, object], what: str) -> CimInstance:
-        result = self._session.invoke(factory, method, parameters)  # type: ignore[arg-type]
+    def _make(self, factory: CimReference, method: str, parameters: dict[str, CimValue], what: str) -> CimInstance:
+        result = self._session.invoke(factory, method, parameters)
         if result.return_value not in (jobs.DONE, None):
             raise MethodFailed(f"{what} failed: {method} returned {result.return_value}.", code=result.return_value)
         made = result["cmdletOutput"]

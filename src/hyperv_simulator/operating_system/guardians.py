@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from compute_hyperv.cim.values import CimInstance, CimValue
+from compute_hyperv.cim.values import CimInstance, CimScalar, CimValue
 from hyperv_simulator.operating_system.host_guardian import HGS
 from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
@@ -99,10 +99,9 @@ class KeyProtectors(Provider):
     def _by_guardians(self, call: Call) -> Outputs:
         """The owner must be a guardian of this host: only its keys can open the protector again."""
         owner, others = call.given("Owner"), call.given("Guardian")
-        if others is None:
-            others = []
-        guardians = others if isinstance(others, list) else [others]
-        if not isinstance(owner, CimInstance) or not all(isinstance(item, CimInstance) for item in guardians):
+        given = others if isinstance(others, list) else [others]
+        guardians: list[CimScalar] = [item for item in given if isinstance(item, CimInstance)]
+        if not isinstance(owner, CimInstance) or not guardians or len(guardians) != len(given):
             return {"ReturnValue": _INVALID_PARAMETER}
         if not self._guardians.named(owner.text("Name", "")):
             return {"ReturnValue": _NOT_FOUND}
