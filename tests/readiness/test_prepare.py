@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def test_without_a_restart_the_rest_is_done_and_the_next_run_goes_on(somebody: O
 
 def test_the_first_failure_ends_it_and_says_what_is_done(somebody: Operator, fresh: SimulatedHost) -> None:
     fresh.faults.add(FaultRule("fault", method="ChangeStartMode", code=0x80041003, message="Not for you."))
-    with pytest.raises(Failed, match="service MSiSCSI: start mode Automatic: .*Not for you"):
+    with pytest.raises(Failed, match=r"service MSiSCSI: start mode Automatic: .*Not for you"):
         somebody.prepare()
     assert ("done", "feature Hyper-V is installed") in somebody.said
     assert not [title for activity, title in somebody.said if activity == "changing" and "NUMA" in title]
@@ -145,7 +146,7 @@ def test_an_interruption_leaves_a_journal_that_the_next_run_continues(somebody: 
     assert somebody.complaints() == set()
 
 
-# Every request that changes something, and those around them, in a run of some 45 invocations: test_prepare_cuts has all.
+# One request of each kind; test_prepare_cuts has all of them.
 @pytest.mark.parametrize(
     ("effect", "method"),
     [
@@ -164,10 +165,8 @@ def test_a_run_that_was_cut_is_finished_by_the_next(
 ) -> None:
     plan = somebody.plan()
     fresh.faults.add(FaultRule(effect, method=method))
-    try:
+    with contextlib.suppress(Failed):
         somebody.prepare(plan)
-    except Failed as failure:
-        assert "broke" in str(failure)
     fresh.faults.clear()
     somebody.prepare()
     assert somebody.complaints() == set()
@@ -188,10 +187,8 @@ def test_undoing_that_was_cut_is_finished_by_the_next(somebody: Operator, fresh:
     before = somebody.complaints()
     somebody.prepare()
     fresh.faults.add(FaultRule("drop-after", method=method))
-    try:
+    with contextlib.suppress(Failed):
         somebody.undo()
-    except Failed as failure:
-        assert "broke" in str(failure)
     fresh.faults.clear()
     somebody.undo()
     assert somebody.complaints() | {"time.offset"} == before | {"time.offset"}

@@ -51,8 +51,10 @@ def test_the_plan_is_shown_done_and_undone(
 ) -> None:
     assert main([*arguments, "--yes"]) == 0
     shown = capsys.readouterr().out
-    assert "What is" in shown and "Manual" in shown
-    assert f"changing: {_CHANGED}" in shown and f"done: {_CHANGED}" in shown
+    assert "What is" in shown
+    assert "Manual" in shown
+    assert f"changing: {_CHANGED}" in shown
+    assert f"done: {_CHANGED}" in shown
     assert "prepared. No checks are left that do not pass." in shown
     (journal,) = _journals(tmp_path)
 
@@ -65,7 +67,8 @@ def test_the_plan_is_shown_done_and_undone(
     credentials = arguments[:-1]
     assert main([*credentials, "--undo", str(journal), "--yes"]) == 0
     shown = capsys.readouterr().out
-    assert "What it goes back to" in shown and f"restored: {_CHANGED}" in shown
+    assert "What it goes back to" in shown
+    assert f"restored: {_CHANGED}" in shown
     assert main([*credentials, "--undo", str(journal), "--yes"]) == 0
     assert "nothing is left to undo" in capsys.readouterr().out
 
@@ -118,7 +121,8 @@ def test_a_failure_says_what_is_done_what_is_not_and_how_to_go_back(
     assert main([*arguments, "--yes"]) == 2
     shown = capsys.readouterr().out
     (journal,) = _journals(tmp_path)
-    assert "FAILED: service MSiSCSI runs" in shown and "Not for you" in shown
+    assert "FAILED: service MSiSCSI runs" in shown
+    assert "Not for you" in shown
     assert f"done: {_CHANGED}" in shown
     assert "not done: service MSiSCSI runs" in shown
     assert f"compute-hyperv prepare --undo {journal}" in shown
@@ -141,7 +145,8 @@ def test_ctrl_c_leaves_what_was_done_in_the_journal(
         patched.setattr("compute_hyperv.host.windows.services.WindowsServices.start", interrupted)
         assert main([*arguments, "--yes"]) == 130
     shown = capsys.readouterr().out
-    assert f"done: {_CHANGED}" in shown and "Interrupted." in shown
+    assert f"done: {_CHANGED}" in shown
+    assert "Interrupted." in shown
     (journal,) = _journals(tmp_path)
     assert main([*arguments[:-1], "--undo", str(journal), "--yes"]) == 0
 
