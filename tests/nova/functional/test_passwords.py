@@ -6,6 +6,7 @@ import pytest
 from nova.tests.functional.api.client import OpenStackApiException
 
 from compute_hyperv.nova import passwords
+from tests.nova.functional.cloud import eventually
 
 
 @pytest.fixture
@@ -46,6 +47,6 @@ def test_a_guest_that_does_not_take_part_is_named_as_the_reason(cloud, host1, se
 def test_an_interrupt_reaches_the_guest(cloud, host1, server):
     host1.simulated.requests.clear()
 
-    cloud.act(server, "ACTIVE", trigger_crash_dump=None)
+    cloud.api.post_server_action(server["id"], {"trigger_crash_dump": None})
 
-    assert "InjectNonMaskableInterrupt" in {request.method for request in host1.simulated.requests}
+    eventually(lambda: "InjectNonMaskableInterrupt" in {request.method for request in host1.simulated.requests})
