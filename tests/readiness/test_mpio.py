@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from compute_hyperv.readiness.checks.mpio import DRIVER
 from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.model import Finding, Verdict
-from compute_hyperv.readiness.windows import FEATURES
+from compute_hyperv.readiness.windows import FEATURES, SERVICES
 from hyperv_simulator.config.operating_system import ServiceConfig
 from hyperv_simulator.config.storage import DiskConfig, IscsiTargetConfig, MpioConfig
 from hyperv_simulator.host import SimulatedHost
@@ -72,8 +71,8 @@ def test_nothing_is_said_of_what_is_not_installed(hosts: Simulate) -> None:
 @pytest.mark.parametrize("state", ["Stopped", None])
 def test_a_driver_that_does_not_run_fails(state: str | None) -> None:
     features = rows(FEATURES, {"Name": "MultipathIo", "InstallState": 1})
-    driver = rows(DRIVER, {"Name": "mpio", "State": state}) if state else ()
-    assert judged("mpio.service", {FEATURES: features, DRIVER: driver}).verdict is Verdict.FAIL
+    driver = rows(SERVICES, {"Name": "mpio", "State": state}) if state else ()
+    assert judged("mpio.service", {FEATURES: features, SERVICES: driver}).verdict is Verdict.FAIL
 
 
 def test_a_host_that_claims_nothing_fails(hosts: Simulate) -> None:

@@ -33,7 +33,7 @@ def sound(hosts: Simulate) -> SimulatedHost:
 def test_a_sound_host_passes(sound: SimulatedHost) -> None:
     found = examine(sound, "smb")
     assert {name for name, finding in found.items() if finding.verdict is not Verdict.PASS} == set()
-    assert found["smb.rdma"].found == "SMB uses it over Storage"
+    assert found["smb.rdma"].found == "SMB can use it over Storage"
     assert found["smb.constraints"].details == ("files: Storage",)
     assert found["smb.dialect"].found == "connections speak 3.1.1"
 

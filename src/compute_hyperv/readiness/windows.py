@@ -29,7 +29,8 @@ COMPUTER = Instances(
     "Win32_ComputerSystem",
     ("Name", "PartOfDomain", "Domain", "HypervisorPresent", "TotalPhysicalMemory", "NumberOfLogicalProcessors"),
 )
-SERVICES = Instances(CIMV2, "Win32_Service", ("Name", "State", "StartMode", "StartName"))
+# services and drivers: the class above Win32_Service and Win32_SystemDriver
+SERVICES = Instances(CIMV2, "Win32_BaseService", ("Name", "State", "StartMode", "StartName"))
 FEATURES = Instances(CIMV2, "Win32_OptionalFeature", ("Name", "InstallState"))
 DISKS = Instances(CIMV2, "Win32_LogicalDisk", ("DeviceID", "DriveType", "Size", "FreeSpace", "FileSystem"))
 ADAPTERS = Instances(
@@ -59,7 +60,7 @@ _RULE_ENABLED = 1  # MSFT_NetFirewallRule.Enabled
 
 
 def service(host: Readings, name: str) -> CimInstance | None:
-    """A Windows service by its name; None where there is none."""
+    """A Windows service or driver by its name; None where there is none."""
     return next((each for each in host.of(SERVICES) if each.text("Name").lower() == name.lower()), None)
 
 

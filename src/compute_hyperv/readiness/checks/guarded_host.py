@@ -29,12 +29,14 @@ _STATUSES = {  # AttestationStatus (hyperv-ops 12)
 _SUBSTATUSES = {1: "secure boot is insecure", 2: "a debug mode is on", 4: "the code integrity policy is insecure"}
 _MODES = {1: "TPM", 2: "Active Directory", 3: "host key"}  # AttestationOperationMode; 3: Windows Server 2019
 _TRUSTED_MODES = (1, 3)
-_LOCAL = "the host is in local mode: it runs no shielded machines"
+_LOCAL = "the host is no client of a Host Guardian Service: it runs no shielded machines"
 _DIAGNOSE = "Get-HgsTrace -RunDiagnostics -Detailed"
 
 
 def _guarded(host: Readings) -> CimInstance | None:
     """What the host says as a client of a Host Guardian Service; None where it is none."""
+    if not has_feature(host, FEATURE):
+        return None
     found = host.of(CLIENT)
     return found if found is not None and found.get("Mode") == _HOSTING_SERVICE else None
 
@@ -44,12 +46,12 @@ def _guarded(host: Readings) -> CimInstance | None:
     "configuration",
     "Host Guardian client",
     why="The keys of shielded machines come from the Host Guardian Service; without its addresses they can't start.",
-    good="Mode is HostGuardianService, both addresses are set, and the feature HostGuardian is installed. A host in "
-    "local mode is fine where nobody wants shielded machines.",
+    good="The feature HostGuardian is installed, Mode is HostGuardianService, and both addresses are set. A host "
+    "without it, or in local mode, is fine where nobody wants shielded machines.",
     by_hand="Install-WindowsFeature HostGuardian -IncludeManagementTools -Restart\n"
     "Set-HgsClientConfiguration -AttestationServerUrl http://hgs.DOMAIN/Attestation "
     "-KeyProtectionServerUrl http://hgs.DOMAIN/KeyProtection",
-    reads=(CLIENT, FEATURES),
+    reads=(FEATURES, CLIENT),
 )
 def configuration(context: Context) -> Finding:
     client = _guarded(context.host)
@@ -64,13 +66,6 @@ def configuration(context: Context) -> Finding:
             "Set-HgsClientConfiguration -AttestationServerUrl ... -KeyProtectionServerUrl ...",
             details=lines,
         )
-    if not has_feature(context.host, FEATURE):
-        return failed(
-            f"the feature {FEATURE} is not installed",
-            "installed",
-            "Install-WindowsFeature HostGuardian -IncludeManagementTools -Restart",
-            details=lines,
-        )
     return passed("configured", details=lines)
 
 
@@ -81,7 +76,7 @@ def configuration(context: Context) -> Finding:
     why="Only a host whose last attestation passed gets keys.",
     good="IsHostGuarded is true: the last attestation passed and its certificate is valid.",
     by_hand=f"Get-HgsClientConfiguration\n{_DIAGNOSE}",
-    reads=(CLIENT,),
+    reads=(FEATURES, CLIENT),
 )
 def attestation(context: Context) -> Finding:
     client = _guarded(context.host)
@@ -103,7 +98,7 @@ def attestation(context: Context) -> Finding:
     "2019.",
     good="The service attests by TPM or by host key.",
     by_hand="On the Host Guardian Service: Set-HgsServer -TrustTpm (or -TrustHostKey)",
-    reads=(CLIENT,),
+    reads=(FEATURES, CLIENT),
 )
 def mode(context: Context) -> Finding:
     client = _guarded(context.host)

@@ -116,15 +116,15 @@ def networks(context: Context) -> Finding:
     host = context.host
     if not is_enabled(host):
         return not_applicable(_OFF)
-    subnets = [f"{each.text('SubnetNumber', '?')}/{each.integer('PrefixLength', 0)}" for each in host.of(NETWORKS)]
     addresses = [
         address for service in host.of(LISTENERS) for address in service.texts("MigrationServiceListenerIPAddressList")
     ]
-    told = f"{', '.join(subnets) or 'any network'}; listens at {', '.join(addresses) or 'no address'}"
     if not addresses:
+        subnets = [f"{each.text('SubnetNumber', '?')}/{each.integer('PrefixLength', 0)}" for each in host.of(NETWORKS)]
+        told = f"listens at no address; allowed is {', '.join(subnets) or 'any network'}"
         remedy = "Add-VMMigrationNetwork, or Set-VMHost -UseAnyNetworkForMigration $true"
         return failed(told, "an address of the host in one of them", remedy)
-    return passed(told)
+    return passed(f"listens at {', '.join(addresses)}")
 
 
 @check(

@@ -6,7 +6,6 @@ from collections import defaultdict
 
 from compute_hyperv.cim.cimxml import text_to_instance
 from compute_hyperv.cim.values import CimInstance
-from compute_hyperv.cim.wql import eq
 from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.changes.features import FeatureInstalled
 from compute_hyperv.readiness.changes.multipath import ISCSI as ISCSI_BUS
@@ -15,13 +14,13 @@ from compute_hyperv.readiness.checks.iscsi import INITIATOR_PORTS
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
-from compute_hyperv.readiness.sources import CIMV2, STORAGE, WMI, Instances, RegistryValue
-from compute_hyperv.readiness.windows import FEATURES, has_feature
+from compute_hyperv.readiness.sources import STORAGE, WMI, Instances, RegistryValue
+from compute_hyperv.readiness.windows import FEATURES, SERVICES, has_feature, service
 
 MPIO = Section("mpio", "Multipath IO")
 
 FEATURE = "MultipathIo"
-DRIVER = Instances(CIMV2, "Win32_SystemDriver", ("Name", "State", "StartMode"), where=(eq("Name", "mpio"),))
+DRIVER = "mpio"
 CLAIMED = RegistryValue(KEY, VALUE, "REG_MULTI_SZ")
 LUNS = Instances(STORAGE, "MSFT_Disk", ("Number", "UniqueId", "FriendlyName", "Manufacturer", "Model", "BusType"))
 POLICIES = Instances(WMI, "DSM_QueryLBPolicy_V2", ("InstanceName", "LoadBalancePolicy"), optional=True)
@@ -74,13 +73,13 @@ def feature(context: Context) -> Finding:
     why="It is what makes one disk of several paths; after its installation Windows may have to be restarted.",
     good="The driver mpio is running.",
     by_hand="Get-Service mpio\nRestart-Computer",
-    reads=(FEATURES, DRIVER),
+    reads=(FEATURES, SERVICES),
 )
 def driver(context: Context) -> Finding:
     if not has_feature(context.host, FEATURE):
         return not_applicable("Multipath I/O is not installed")
-    found = context.host.of(DRIVER)
-    state = found[0].text("State", "?") if found else "not there"
+    found = service(context.host, DRIVER)
+    state = found.text("State", "?") if found is not None else "not there"
     if state != "Running":
         return failed(f"mpio is {state.lower()}", "running", "Restart the host, then look at it: Get-Service mpio")
     return passed("mpio is running")
@@ -146,12 +145,14 @@ def _disk(disk: CimInstance) -> str:
     good="Every disk that MPIO has claimed uses more than one of its paths: round robin, least queue depth and so on.",
     by_hand="Get-MSDSMGlobalDefaultLoadBalancePolicy\nSet-MSDSMGlobalDefaultLoadBalancePolicy -Policy RR\n"
     "mpclaim -l -d DISK 2",
-    reads=(FEATURES, POLICIES),
+    reads=(FEATURES, LUNS, POLICIES),
 )
 def load_balance(context: Context) -> Finding:
     if not has_feature(context.host, FEATURE):
         return not_applicable("Multipath I/O is not installed")
-    found = {each.text("InstanceName"): _policy(each) for each in context.host.of(POLICIES)}
+    lies_elsewhere = any(each.integer("BusType", 0) in _BUS_CLAIMS for each in context.host.of(LUNS))
+    policies = context.host.of(POLICIES) if lies_elsewhere else ()
+    found = {each.text("InstanceName"): _policy(each) for each in policies}
     if not found:
         return not_applicable("MPIO has claimed no disk")
     names = [f"{name}: {_POLICY_NAMES.get(policy, policy)}" for name, policy in sorted(found.items())]

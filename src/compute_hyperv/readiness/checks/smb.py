@@ -6,6 +6,7 @@ from compute_hyperv.readiness.changes.registry import RegistryValue
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.sources import NETWORK, SMB, Instances
+from compute_hyperv.readiness.windows import ADAPTERS
 
 SMB_SECTION = Section("smb", "SMB: multiple paths, SMB Direct, security")
 
@@ -17,9 +18,10 @@ SERVER = Instances(
 )
 SHARE_CONNECTIONS = Instances(SMB, "MSFT_SmbConnection", ("ServerName", "ShareName", "Dialect", "Encrypted", "Signed"))
 CONSTRAINTS = Instances(SMB, "MSFT_SmbMultichannelConstraint", ("ServerName", "InterfaceAlias"))
-INTERFACES = Instances(SMB, "MSFT_SmbClientNetworkInterface", ("FriendlyName", "RdmaCapable"))
+INTERFACES = Instances(SMB, "MSFT_SmbClientNetworkInterface", ("FriendlyName",))
 RDMA = Instances(NETWORK, "MSFT_NetAdapterRdmaSettingData", ("Name", "Enabled"))
 
+_CONNECTED = 1  # MSFT_NetAdapter.MediaConnectState
 _OLDEST_DIALECT = (3, 0)  # the first with several channels, encryption and continuous availability
 
 
@@ -53,20 +55,19 @@ def multichannel(context: Context) -> Finding:
     "rdma",
     "SMB Direct (RDMA)",
     why="With it, reading and writing on shares costs the processors next to nothing.",
-    good="Every network card that can do RDMA has it enabled, and the SMB client uses it.",
+    good="Every network card that can do RDMA has it enabled, and at least one of them is connected.",
     by_hand="Get-SmbClientNetworkInterface\nEnable-NetAdapterRdma -Name ADAPTER",
-    reads=(RDMA, INTERFACES),
+    reads=(RDMA, ADAPTERS),
 )
 def rdma(context: Context) -> Finding:
     adapters = {each.text("Name"): each.boolean("Enabled", False) for each in context.host.of(RDMA)}
     if not adapters:
         return not_applicable("no network card can do RDMA")
-    used = [
-        each.text("FriendlyName")
-        for each in context.host.of(INTERFACES)
-        if each.boolean("RdmaCapable", False) and adapters.get(each.text("FriendlyName"), True)
-    ]
-    told = f"SMB uses it over {', '.join(sorted(used))}" if used else "SMB uses it nowhere"
+    connected = {
+        each.text("Name") for each in context.host.of(ADAPTERS) if each.integer("MediaConnectState", 0) == _CONNECTED
+    }
+    used = [name for name, enabled in adapters.items() if enabled and name in connected]
+    told = f"SMB can use it over {', '.join(sorted(used))}" if used else "SMB can use it nowhere"
     if off := sorted(name for name, enabled in adapters.items() if not enabled):
         remedy = "; ".join(f"Enable-NetAdapterRdma -Name '{name}'" for name in off)
         return warned(f"{told}; disabled on {', '.join(off)}", "enabled on each", remedy)
