@@ -20,6 +20,9 @@ from compute_hyperv.readiness.runner import Subject, judge, run
 from compute_hyperv.readiness.sources import Instances
 from tests.simulated import endpoint_of
 
+# The budget of a full check of one host.
+REQUESTS = 40
+
 if TYPE_CHECKING:
     from hyperv_simulator.host import SimulatedHost
 

@@ -7,7 +7,7 @@ import pytest
 from compute_hyperv.cim.session import Identity
 from compute_hyperv.readiness.checks.connection import IDENTITY, LISTENERS, PRIVILEGED_KEY
 from compute_hyperv.readiness.model import Verdict
-from compute_hyperv.readiness.windows import COMPUTER
+from compute_hyperv.readiness.windows import COMPUTER, SERVICES
 from hyperv_simulator.config.network import FirewallConfig
 from hyperv_simulator.config.operating_system import AccountConfig
 from hyperv_simulator.host import SimulatedHost
@@ -82,7 +82,7 @@ def test_what_the_account_may_not_read_spoils_only_the_checks_that_need_it(sound
     ("account", "note"), [("Administrator", "built-in"), (r"CORP\Administrator", "domain"), (r"CORP\openstack", "")]
 )
 def test_an_account_with_more_rights_than_it_needs_gets_a_note(account: str, note: str) -> None:
-    said = {PRIVILEGED_KEY: True, COMPUTER: rows(COMPUTER, {"Name": "HV1"})}
+    said = {SERVICES: (), PRIVILEGED_KEY: True, COMPUTER: rows(COMPUTER, {"Name": "HV1"})}
     found = judged("connection.account", said, account=account)
     assert found.verdict is Verdict.PASS
     assert (note in " ".join(found.details)) if note else not found.details

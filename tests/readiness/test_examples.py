@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from compute_hyperv.readiness.checks import CHECKS
 from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.model import Verdict
+from compute_hyperv.readiness.runner import Subject, run
 from hyperv_simulator.config.file import load
 from hyperv_simulator.host import SimulatedHost
-from tests.readiness.examining import examine, readings_of
+from tests.readiness.examining import REQUESTS, examine, readings_of
 from tests.simulated import Simulate, free_address
 
 _EXAMPLES = Path(__file__).parents[2] / "docs" / "hosts"
@@ -29,6 +31,13 @@ def perfect(hosts: Simulate) -> SimulatedHost:
     with readings.host as client:
         client.files.make_folder(_WANTED.instances_path)
     return host
+
+
+def test_a_perfect_host_takes_no_more_requests_than_the_budget(perfect: SimulatedHost) -> None:
+    readings = readings_of(perfect)
+    with readings.host as client:
+        run([Subject(readings, _WANTED)], CHECKS)
+        assert client.cim.requests <= REQUESTS
 
 
 def test_a_perfect_host_passes(perfect: SimulatedHost) -> None:

@@ -22,10 +22,8 @@ from compute_hyperv.readiness.runner import Subject, judge, run
 from compute_hyperv.readiness.sources import CIMV2, Instances
 from hyperv_simulator.config.network import NicConfig
 from hyperv_simulator.fault_rules import FaultRule
-from tests.readiness.examining import examine, readings_of
+from tests.readiness.examining import REQUESTS, examine, readings_of
 from tests.simulated import Simulate
-
-_REQUESTS = 40  # the budget of a full check of one host
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def test_a_full_check_of_one_host_keeps_to_its_budget_of_requests(hosts: Simulat
     readings = readings_of(host)
     with readings.host as client:
         results = run([Subject(readings, Expectations())], CHECKS)
-        assert client.cim.requests <= _REQUESTS
+        assert client.cim.requests <= REQUESTS
     assert len(results) == len(CHECKS) + 1
     unreadable = {each.check.name: each.finding.found for each in results if each.finding.verdict is Verdict.UNREADABLE}
     assert unreadable == {}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compute_hyperv.cim.errors import AccessDenied
 from compute_hyperv.cim.session import CimSession, Identity
 from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, passed, warned
 from compute_hyperv.readiness.sources import RegistryKeys, RegistryRight, RegistryValue
-from compute_hyperv.readiness.windows import COMPUTER, FIREWALL_RULES, firewall_lets_in
+from compute_hyperv.readiness.windows import COMPUTER, FIREWALL_RULES, SERVICES, firewall_lets_in
 
 CONNECTION_SECTION = Section("connection", "Connection")
 # What WinRM says of itself (MS-WSMV 2.2.4.20, IdentifyResponse).
@@ -135,12 +136,12 @@ _EXAMPLE = r"DOMAIN\openstack"
     "more than that, on other machines too, is worth more to a thief.",
     good="An account for this purpose alone that is a local administrator of its hosts, and nothing elsewhere.",
     by_hand="Add-LocalGroupMember -Group Administrators -Member 'DOMAIN\\openstack'",
-    reads=(PRIVILEGED_KEY, COMPUTER),
+    reads=(SERVICES, PRIVILEGED_KEY, COMPUTER),
 )
 def account(context: Context) -> Finding:
     who = context.host.account
     name = who or "the account"
-    if not context.host.of(PRIVILEGED_KEY):
+    if not _is_administrator(context):
         return failed(
             f"{name} may read the host, but not change it",
             "an administrator of the host",
@@ -150,6 +151,14 @@ def account(context: Context) -> Finding:
         )
     found = f"{name} is an administrator of the host"
     return passed(found, details=_excess(context, who))
+
+
+def _is_administrator(context: Context) -> bool:
+    """The service control manager shows services to administrators only; what it answers is read anyhow."""
+    try:
+        return bool(context.host.of(SERVICES)) or context.host.of(PRIVILEGED_KEY)
+    except AccessDenied:
+        return context.host.of(PRIVILEGED_KEY)
 
 
 def _excess(context: Context, who: str) -> tuple[str, ...]:

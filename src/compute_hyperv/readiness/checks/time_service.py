@@ -122,32 +122,36 @@ def time_service(context: Context) -> Finding:
 )
 def source(context: Context) -> Finding:
     kind = str(context.host.of(KIND) or "NoSync")
-    peers = tuple(peer.partition(",")[0] for peer in str(context.host.of(PEERS) or "").split())
     if kind.lower() == "nosync":
-        return failed("the clock follows nobody (NoSync)", "NTP, or NT5DS in a domain", _manual(context, peers))
+        return failed("the clock follows nobody (NoSync)", "NTP, or NT5DS in a domain", _manual(context, ()))
     if is_in_domain(context.host):
-        if kind.lower() == "ntp":
-            return warned(
-                f"{', '.join(peers)}, past the domain (NTP)",
-                "the domain's time (NT5DS)",
-                "w32tm /config /syncfromflags:DOMHIER /update; Kerberos needs the time of the domain controllers.",
-            )
-        domain = context.host.one(COMPUTER).text("Domain", "")
-        return passed(f"the domain {domain} ({kind})")
+        return _of_a_member(context, kind)
     if kind.lower() == "nt5ds":
-        return failed("a domain (NT5DS), but the host is in none", "NTP with peers", _manual(context, peers))
+        return failed("a domain (NT5DS), but the host is in none", "NTP with peers", _manual(context, ()))
+    peers = _peers(context)
     if not peers:
         return failed("no time server", "NTP with peers", _manual(context, peers))
     wanted = context.wanted.time_peers
     missing = [peer for peer in wanted if peer.lower() not in {each.lower() for each in peers}]
+    found = f"{', '.join(peers)} ({kind})"
     if missing:
+        return warned(found, f"{', '.join(wanted)}, as nova.conf says", _manual(context, peers))
+    details = () if wanted else ("[hyperv] time_servers does not say what the controllers use.",)
+    return passed(found, details=details)
+
+
+def _of_a_member(context: Context, kind: str) -> Finding:
+    if kind.lower() == "ntp":
         return warned(
-            f"{', '.join(peers)} ({kind})", f"{', '.join(wanted)}, as nova.conf says", _manual(context, peers)
+            f"{', '.join(_peers(context))}, past the domain (NTP)",
+            "the domain's time (NT5DS)",
+            "w32tm /config /syncfromflags:DOMHIER /update; Kerberos needs the time of the domain controllers.",
         )
-    return passed(
-        f"{', '.join(peers)} ({kind})",
-        details=() if wanted else ("[hyperv] time_servers does not say what the controllers use.",),
-    )
+    return passed(f"the domain {context.host.one(COMPUTER).text('Domain', '')} ({kind})")
+
+
+def _peers(context: Context) -> tuple[str, ...]:
+    return tuple(peer.partition(",")[0] for peer in str(context.host.of(PEERS) or "").split())
 
 
 def _manual(context: Context, peers: tuple[str, ...]) -> str:
