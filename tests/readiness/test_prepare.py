@@ -79,6 +79,11 @@ def test_a_fresh_windows_passes_everything_after_one_run_and_is_fresh_again_when
         assert somebody.complaints() == set()
         assert somebody.plan().steps == ()
 
+        disk = r"C:\OpenStack\Instances\disk"
+        somebody.host.host.files.write(disk, b"of somebody")
+        with pytest.raises(Failed, match="is not removed: it has content now"):
+            somebody.undo()
+        somebody.host.host.files.delete(disk)
         somebody.undo()
         # The clock stays right: it has been set.
         assert somebody.complaints() == before - {"time.offset"}
