@@ -9,7 +9,7 @@ from compute_hyperv.readiness.checks.connection import IDENTITY, LISTENERS, PRIV
 from compute_hyperv.readiness.model import Verdict
 from compute_hyperv.readiness.windows import COMPUTER, SERVICES
 from hyperv_simulator.config.network import FirewallConfig
-from hyperv_simulator.config.operating_system import AccountConfig
+from hyperv_simulator.config.operating_system import AccountConfig, RegistryConfig
 from hyperv_simulator.host import SimulatedHost
 from tests.readiness.examining import examine, judged, rows
 from tests.simulated import Simulate
@@ -51,6 +51,14 @@ def test_basic_over_plain_http_is_a_failure(careless: SimulatedHost) -> None:
 def test_basic_inside_tls_is_a_warning(hosts: Simulate) -> None:
     found = examine(hosts(allow_basic=True), "connection.basic")["connection.basic"]
     assert found.verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("own", "policy", "verdict"), [(True, "0", Verdict.PASS), (False, "1", Verdict.FAIL)])
+def test_what_a_group_policy_sets_counts(hosts: Simulate, own: bool, policy: str, verdict: Verdict) -> None:
+    key = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service"
+    registry = (RegistryConfig(key, "AllowUnencryptedTraffic", "REG_DWORD", policy),)
+    host = hosts(allow_unencrypted=own, registry=registry)
+    assert examine(host, "connection.encryption")["connection.encryption"].verdict is verdict
 
 
 def test_a_closed_console_port_is_named_with_its_rule(careless: SimulatedHost) -> None:

@@ -14,7 +14,7 @@ from compute_hyperv.cim.session import CimSession, Identity
 from compute_hyperv.readiness.changes import plans
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, passed, warned
-from compute_hyperv.readiness.sources import RegistryKeys, RegistryRight, RegistryValue
+from compute_hyperv.readiness.sources import RegistryKeys, RegistryRight, RegistryValue, RegistryValueNames
 from compute_hyperv.readiness.windows import COMPUTER, FIREWALL_RULES, SERVICES, firewall_lets_in
 
 CONNECTION_SECTION = Section("connection", "Connection")
@@ -59,6 +59,15 @@ _WSMAN = r"SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN"
 LISTENERS = RegistryKeys(rf"{_WSMAN}\Listener")
 UNENCRYPTED = RegistryValue(rf"{_WSMAN}\Service", "allow_unencrypted", "REG_DWORD")
 BASIC = RegistryValue(rf"{_WSMAN}\Service", "auth_basic", "REG_DWORD")
+# What a group policy sets counts instead of the service's own settings.
+POLICY = RegistryValueNames(r"SOFTWARE\Policies\Microsoft\Windows\WinRM\Service")
+UNENCRYPTED_BY_POLICY = RegistryValue(POLICY.key, "AllowUnencryptedTraffic", "REG_DWORD")
+BASIC_BY_POLICY = RegistryValue(POLICY.key, "AllowBasic", "REG_DWORD")
+
+
+def _is_on(context: Context, own: RegistryValue, by_policy: RegistryValue) -> bool:
+    counts = by_policy if by_policy.name in context.host.of(POLICY) else own
+    return bool(context.host.of(counts))
 
 
 @check(
@@ -93,10 +102,10 @@ def listener(context: Context) -> Finding:
     why="A client that is allowed to send in clear text shows commands and data to everybody on the way.",
     good="AllowUnencrypted of the WinRM service is false, as Windows has it by default.",
     by_hand='winrm set winrm/config/service @{AllowUnencrypted="false"}',
-    reads=(UNENCRYPTED,),
+    reads=(UNENCRYPTED, POLICY, UNENCRYPTED_BY_POLICY),
 )
 def encryption(context: Context) -> Finding:
-    if context.host.of(UNENCRYPTED):
+    if _is_on(context, UNENCRYPTED, UNENCRYPTED_BY_POLICY):
         return failed(
             "AllowUnencrypted is true",
             "false",
@@ -112,13 +121,13 @@ def encryption(context: Context) -> Finding:
     why="Basic hands the password itself to whoever answers; a stolen or careless certificate is enough to lose it.",
     good="Auth/Basic of the WinRM service is false, as Windows has it by default.",
     by_hand='winrm set winrm/config/service/auth @{Basic="false"}',
-    reads=(BASIC, UNENCRYPTED),
+    reads=(BASIC, UNENCRYPTED, POLICY, BASIC_BY_POLICY, UNENCRYPTED_BY_POLICY),
 )
 def basic(context: Context) -> Finding:
-    if not context.host.of(BASIC):
+    if not _is_on(context, BASIC, BASIC_BY_POLICY):
         return passed("Basic is off")
     remedy = 'winrm set winrm/config/service/auth @{Basic="false"}'
-    if context.host.of(UNENCRYPTED):
+    if _is_on(context, UNENCRYPTED, UNENCRYPTED_BY_POLICY):
         return failed("Basic is on, and may go over plain HTTP", "off", remedy)
     return warned("Basic is on", "off", remedy)
 
