@@ -15,6 +15,7 @@ from compute_hyperv.host.model import MachineSpec
 from compute_hyperv.host.windows import power, services
 from compute_hyperv.readiness import preparation
 from compute_hyperv.readiness.changes.base import Stage
+from compute_hyperv.readiness.changes.hyperv import MigrationNetworks
 from compute_hyperv.readiness.changes.kinds import KINDS, from_data, to_data
 from compute_hyperv.readiness.changes.switches import ExternalSwitch
 from compute_hyperv.readiness.expectations import Expectations, PciSpec
@@ -26,6 +27,7 @@ from hyperv_simulator.config.network import NicConfig, SwitchConfig
 from hyperv_simulator.fault_rules import Effect, FaultRule
 from hyperv_simulator.host import SimulatedHost
 from tests.host.specs import generation_2
+from tests.readiness.examining import readings_of
 from tests.readiness.preparing import WANTED, Operator, operator
 from tests.simulated import Simulate
 
@@ -306,6 +308,22 @@ def test_live_migration_is_set_up_and_back(used: SimulatedHost, tmp_path: Path) 
         somebody.undo()
         assert host.settings.migration() == before
         assert host.firewall.is_enabled("VIRT-MIGL-In-TCP-NoScope") is False
+
+
+def test_migration_networks_are_exactly_those_and_then_those_before(used: SimulatedHost) -> None:
+    readings = readings_of(used, scheme="http")
+    with readings.host:
+        before = MigrationNetworks(("10.1.0.0/16",))
+        before.apply(readings)
+        change = MigrationNetworks(("10.2.0.0/24", "10.1.0.0/16"))
+        state = change.state(readings)
+        assert not change.is_done(state)
+        change.apply(readings)
+        assert change.is_done(change.state(readings))
+        change.restore(readings, state)
+        assert before.is_done(before.state(readings))
+        before.restore(readings, [])
+        assert before.tell(before.state(readings)) == "any network"
 
 
 def test_named_devices_are_dismounted_and_given_back(used: SimulatedHost, tmp_path: Path) -> None:
