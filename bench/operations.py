@@ -50,6 +50,9 @@ BUDGETS: Mapping[str, int] = {
     "unshelve": 20,
     "rebuild-preserving": 28,
     "crash-dump": 3,
+    "rescue": 30,
+    "unrescue": 24,
+    "delete-rescued": 12,
     "attach-interface": 8,
     "detach-interface": 6,
 }

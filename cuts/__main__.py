@@ -34,6 +34,7 @@ def main() -> int:
     if unknown := set(names) - set(known):
         parser.error(f"there is no operation {', '.join(sorted(unknown))}")
     logging.getLogger("nova.thread_pool_factory").setLevel(logging.WARNING)  # it tells of its end
+    sys.stdout.reconfigure(line_buffering=True)  # it takes long, and who reads a file wants to see how far it is
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH

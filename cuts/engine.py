@@ -68,7 +68,8 @@ def record(stage: Stage, operation: Operation) -> Recording:
     server = _begin(stage, operation)
     with stage.wire.recorded() as requests:
         server = _started(stage, operation, server)
-        _must_go_well(stage, server, f"{operation.name}, which nothing cuts,")
+        if not _goes_well(stage, operation, server):
+            raise FailsUncut(f"{operation.name}, which nothing cuts, fails: {stage.fault_of(server)}")
     expected = holding(stage.cloud, stage.host, server)
     _clear_away(stage, server)
     return Recording(operation, points(requests), expected, holding(stage.cloud, stage.host, server))
@@ -97,7 +98,7 @@ def cut(stage: Stage, recording: Recording, point: Point, when: When, then: Then
     with stage.wire.cut_at(point, when) as hit:
         server = _started(stage, operation, server)
         with _noting(wrong):
-            went_well = stage.settled(server)
+            went_well = _goes_well(stage, operation, server)
         reached = hit()
     with _noting(wrong):
         if not wrong and then == "again":
@@ -121,6 +122,14 @@ def _begin(stage: Stage, operation: Operation) -> Server | None:
     return server
 
 
+def _goes_well(stage: Stage, operation: Operation, server: Server) -> bool:
+    """Waits for the end of it."""
+    if not operation.makes_image:
+        return stage.settled(server)
+    stage.settled(server, recorded=False)
+    return any(image["status"] == "active" for image in stage.images_of(server))
+
+
 def _must_go_well(stage: Stage, server: Server, what: str) -> None:
     if not stage.settled(server):
         raise FailsUncut(f"{what} fails: {stage.fault_of(server)}")
@@ -142,7 +151,9 @@ def _after_again(stage: Stage, recording: Recording, server: Server, *, went_wel
     if not went_well:
         stage.make_usable(server)
         # Refused to the end: then Nova must have come to the operation's end by itself.
-        if asked_until_free(lambda: recording.operation.act(stage, server)) and not stage.settled(server):
+        operation = recording.operation
+        asked = asked_until_free(lambda: operation.act(stage, server))
+        if asked and not _goes_well(stage, operation, server):
             return ["it fails again"]
     return _differences(stage, server, recording.expected)
 
@@ -161,10 +172,8 @@ def _after_delete(stage: Stage, recording: Recording, server: Server) -> list[st
 def _clear_away(stage: Stage, server: Server) -> None:
     """The server, and what its snapshots are, which are their owner's."""
     stage.delete(server)
-    mine = {stage.image_id, stage.other_image_id}
-    for image in stage.cloud.glance.detail(None):
-        if image["id"] not in mine and image["properties"].get("instance_uuid") == server["id"]:
-            stage.cloud.glance.delete(None, image["id"])
+    for image in stage.images_of(server):
+        stage.cloud.glance.delete(None, image["id"])
 
 
 def _differences(stage: Stage, server: Server, expected: Holding) -> list[str]:

@@ -18,12 +18,14 @@ class Operation:
     """:param act: asks Nova for it and does not wait.
     :param after: what has happened before to a server that runs; each is waited for.
     :param makes: it begins without a server.
+    :param makes_image: it went well where there is an image of the server; Nova keeps no record of such an action.
     """
 
     name: str
     act: Act
     after: tuple[Act, ...] = ()
     makes: bool = False
+    makes_image: bool = False
 
 
 def _action(name: str, body: Any = None) -> Act:
@@ -51,6 +53,10 @@ def _rebuild_preserving(stage: Stage, server: Server) -> None:
     stage.act(server, {"rebuild": {"imageRef": stage.other_image_id, "preserve_ephemeral": True}})
 
 
+def _rescue(stage: Stage, server: Server) -> None:
+    stage.act(server, {"rescue": {"rescue_image_ref": stage.other_image_id}})
+
+
 def _delete(stage: Stage, server: Server) -> None:
     stage.cloud.api.delete_server(server["id"])
 
@@ -73,13 +79,16 @@ OPERATIONS = (
     Operation("resume", _action("resume"), after=(_SUSPEND,)),
     Operation("delete-suspended", _delete, after=(_SUSPEND,)),
     Operation("crash-dump", _action("trigger_crash_dump")),
-    Operation("snapshot", _SNAPSHOT),
-    Operation("snapshot-stopped", _SNAPSHOT, after=(_STOP,)),
-    Operation("backup", _BACKUP),
+    Operation("snapshot", _SNAPSHOT, makes_image=True),
+    Operation("snapshot-stopped", _SNAPSHOT, after=(_STOP,), makes_image=True),
+    Operation("backup", _BACKUP, makes_image=True),
     Operation("rebuild", _rebuild),
     Operation("rebuild-preserving", _rebuild_preserving),
     Operation("shelve", _SHELVE),  # and offload, which comes by itself
     Operation("unshelve", _action("unshelve"), after=(_SHELVE,)),
+    Operation("rescue", _rescue),
+    Operation("unrescue", _action("unrescue"), after=(_rescue,)),
+    Operation("delete-rescued", _delete, after=(_rescue,)),
     Operation("attach-interface", _attach),
     Operation("detach-interface", _detach, after=(_attach,)),
 )

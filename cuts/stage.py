@@ -53,8 +53,11 @@ class Stage:
             raise
         return found
 
-    def settled(self, server: Server) -> bool:
-        """Waits until Nova does nothing to the server any more; whether its last action went well."""
+    def settled(self, server: Server, *, recorded: bool = True) -> bool:
+        """Waits until Nova does nothing to the server any more; whether its last action went well.
+
+        :param recorded: Nova keeps a record of how the action goes.
+        """
 
         def result() -> tuple[bool] | None:
             found = self.find(server)
@@ -62,7 +65,7 @@ class Stage:
                 return (True,)
             if found["OS-EXT-STS:task_state"] is not None or found["status"] == "BUILD":
                 return None
-            return self._last_result(server)
+            return self._last_result(server) if recorded else (True,)
 
         went_well: bool = eventually(result)[0]
         return went_well
@@ -70,7 +73,7 @@ class Stage:
     def _last_result(self, server: Server) -> tuple[bool] | None:
         api = self.cloud.admin_api
         try:
-            action = max(api.get_instance_actions(server["id"]), key=lambda each: each["start_time"])
+            action = api.get_instance_actions(server["id"])[0]  # the newest
             details = api.get_instance_action_details(server["id"], action["request_id"])
         except OpenStackApiException as error:
             if error.response.status_code == _GONE:
@@ -90,6 +93,13 @@ class Stage:
         found = self.find(server)
         if found is not None and found["status"] == "ERROR":
             self.cloud.admin_api.post_server_action(server["id"], {"os-resetState": {"state": "active"}})
+
+    def images_of(self, server: Server) -> list[dict[str, Any]]:
+        return [
+            image
+            for image in self.cloud.glance.detail(None)
+            if image["properties"].get("instance_uuid") == server["id"]
+        ]
 
     def delete(self, server: Server) -> None:
         if self.find(server) is None:

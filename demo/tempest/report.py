@@ -84,7 +84,10 @@ class Report:
 
     def _not_run(self) -> list[str]:
         names = [name for name, result in self.tests.items() if result.outcome == NOT_RUN]
-        return ["## What did not run", "", *(f"* `{name}`" for name in names), ""] if names else []
+        if not names:
+            return []
+        why = "The run was ended before all tests had their turn; these say nothing about the driver."
+        return ["## What did not run", "", why, "", *(f"* `{name}`" for name in names), ""]
 
     def _by_reason(self, outcome: str) -> dict[str, dict[str, list[str]]]:
         """Tests by why they do not pass, and within that by what tempest says."""
