@@ -49,7 +49,7 @@ def _quick_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def _start_fresh(hosts: Simulate, **changes: object) -> SimulatedHost:
     (config,) = load(_FRESH)
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    del values["address"]
+    del values["address"], values["name"]
     return hosts(**{**values, "nic": _TWO_NICS, "numa_nodes": 2, "restart_s": 0.1, "samba": False, **changes})
 
 
@@ -292,6 +292,22 @@ def test_a_plan_names_the_machines_that_notice(used: SimulatedHost, tmp_path: Pa
         assert host.settings.numa_spanning() is True
         for name in ("guest", "sleeper"):
             host.machines.destroy(name)
+
+
+def test_a_service_that_a_cut_run_left_stopped_is_not_stopped_again_by_undoing(
+    used: SimulatedHost, tmp_path: Path
+) -> None:
+    with operator(used, tmp_path / "journal", WANTED, ("hyperv", "numa")) as somebody:
+        # The second one: it has been stopped for the restart.
+        used.faults.add(FaultRule("drop-before", method="StartService", nth=2))
+        with pytest.raises(Failed):
+            somebody.prepare()
+        used.faults.clear()
+        assert somebody.complaints() == {"hyperv.service", "hyperv.wmi"}
+        somebody.prepare()
+        assert somebody.complaints() == set()
+        somebody.undo()
+        assert somebody.complaints() == {"numa.spanning"}
 
 
 def test_live_migration_is_set_up_and_back(used: SimulatedHost, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from compute_hyperv.cim.errors import Busy, CimError, MethodFailed, NotFound, TimedOut, Unreachable
 from compute_hyperv.readiness.changes.base import Change, Stage
+from compute_hyperv.readiness.changes.services import ServiceRunning
 from compute_hyperv.readiness.journal import Entry, Journal
 from compute_hyperv.readiness.plan import HostPlan, Step, boot_of, is_same_boot
 from compute_hyperv.readiness.readings import Readings
@@ -81,13 +82,19 @@ class Preparation:
                 self._finish(step, None)  # whatever made it so, it is
                 return
             boot = boot_of(self.host) if change.effects.reboot else ""
-            entry = self.journal.before(change, state, boot)
+            previous = True if self._was_stopped_by_us(change) else state
+            entry = self.journal.before(change, previous, boot)
             if change.due is None or state != change.due:
                 change.apply(self.host)
             if change.effects.reboot:
                 self._changed.append((step, entry))
                 return
             self._verify(step, entry, may_wait=bool(change.effects.restarts))
+
+    def _was_stopped_by_us(self, change: Change) -> bool:
+        """A service that a cut run had stopped in order to restart it ran before that."""
+        cut = [entry.change.effects.restarts for entry in self.journal.unfinished]
+        return isinstance(change, ServiceRunning) and any(change.name in names for names in cut)
 
     def _restart(self) -> None:
         if not self.may_restart:
