@@ -20,7 +20,7 @@ from compute_hyperv.host.smb.endpoint import SmbEndpoint
 
 USERNAME, PASSWORD = "Administrator", "Passw0rd!"
 HTTP_PORT, SMB_PORT = 5985, 445
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 180  # fifty hosts take their time
 
 
 @dataclass(frozen=True, slots=True)
