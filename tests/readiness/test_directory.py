@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import subprocess
 from collections.abc import Iterator
 
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from smbprotocol.security_descriptor import AccessAllowedAce, AccessDeniedAce, AclPacket, SIDPacket, SMB2CreateSDBuffer
 
 from compute_hyperv.cim.errors import AccessDenied, NotFound, Unreachable
+from compute_hyperv.cli import directory, targets
+from compute_hyperv.cli.app import main
 from compute_hyperv.readiness.checks.delegation import MIGRATION_SERVICE, way
 from compute_hyperv.readiness.directory.accounts import Account, Directories, Directory
 from compute_hyperv.readiness.directory.connection import DirectorySettings
@@ -35,6 +39,7 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Domain]:
     with domains.running(tmp_path_factory.mktemp("domain") / "hv.test") as running:
         for name in ("HV1", "HV2", "HV3", "HV4"):
             running.add_computer(name)
+            running.tool("spn", "add", f"{MIGRATION_SERVICE}/{name}", f"{name}$")
         for source, target in (("HV1", "hv2.hv.test"), ("HV4", "HV1")):
             for service in ("cifs", MIGRATION_SERVICE):
                 running.delegate(source, f"{service}/{target}")
@@ -119,6 +124,13 @@ def test_a_name_is_never_a_pattern(domain: Domain, name: str) -> None:
         Directory(_settings(domain)).computer(name)
 
 
+def test_the_domain_of_a_host_is_asked_where_no_server_is_named() -> None:
+    directories = Directories(DirectorySettings(""))
+    assert directories.of("hv.test").settings.server == "hv.test"
+    assert directories.of("hv.test") is directories.of("hv.test")
+    assert Directories(DirectorySettings("dc1")).of("hv.test").settings.server == "dc1"
+
+
 # Delegation between simulated hosts that are members of this domain
 
 
@@ -193,11 +205,58 @@ def test_with_credssp_nothing_is_delegated(hosts: Simulate) -> None:
     assert _delegation(readings)[0].verdict is Verdict.NOT_APPLICABLE
 
 
+# From the command line
+
+
+@pytest.fixture
+def command(hosts: Simulate, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    pair = [
+        hosts(name=name, domain="hv.test", migration=MigrationConfig(enabled=True, authentication="kerberos"))
+        for name in ("HV1", "HV2")
+    ]
+    monkeypatch.setenv(targets.PASSWORD_VARIABLE, "Passw0rd!")
+    monkeypatch.setenv(directory.PASSWORD_VARIABLE, domains.PASSWORD)
+    options = ["--user", "Administrator", "--auth", "ntlm", "--ca-file", str(pair[0].ca_file), "-f", "json"]
+    handlers = list(logging.getLogger().handlers)
+    yield ["check", *(host.config.address for host in pair), *options, "--only", "migration.delegation"]
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
+def test_the_command_asks_the_directory(
+    domain: Domain, command: list[str], capsys: pytest.CaptureFixture[str], scheme: str
+) -> None:
+    asked = ["--ldap-server", f"{scheme}://{domain.address}", "--ldap-ca-file", str(domain.ca_file)]
+    assert main([*command, *asked, "--ldap-user", _USER]) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out) if row["Check"] == "migration.delegation"]
+    assert [row["Found"].partition(" to ")[2].partition(": ")[2] for row in rows] == ["constrained", "resource-based"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ldap-server", "https://dc1"], "write ldap://NAME or ldaps://NAME"),
+        (["--ldap-server", "ldap://dc1:many"], "--ldap-server"),
+        (["--ldap-user", _USER, "--ldap-password-file", "/nowhere"], "--ldap-password-file /nowhere"),
+    ],
+)
+def test_wrong_arguments_end_with_2(
+    command: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main([*command, *arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+
+
 # Rules
 
 _NAMES = frozenset({"HV2", "hv2.hv.test"})
-_TARGET = Account("HV2$", frozenset({"S-1-5-21-1-2-3-1002"}), accepts_from=frozenset({"S-1-5-21-1-2-3-1001"}))
-_BARE = Account("HV2$", frozenset())
+_SERVICES = (f"{MIGRATION_SERVICE}/HV2",)
+_TARGET = Account(
+    "HV2$", frozenset({"S-1-5-21-1-2-3-1002"}), _SERVICES, accepts_from=frozenset({"S-1-5-21-1-2-3-1001"})
+)
+_BARE = Account("HV2$", frozenset(), _SERVICES)
 _LISTED = ("CIFS/hv2", f"{MIGRATION_SERVICE.upper()}/HV2.hv.test")
 
 
@@ -211,6 +270,11 @@ _LISTED = ("CIFS/hv2", f"{MIGRATION_SERVICE.upper()}/HV2.hv.test")
         (Account("HV1$", frozenset(), delegates_to=_LISTED[:1], any_protocol=True), _BARE, Verdict.FAIL),
         (Account("HV1$", frozenset(), delegates_to=("cifs/HV22",), any_protocol=True), _BARE, Verdict.FAIL),
         (Account("HV1$", frozenset(), unconstrained=True), _BARE, Verdict.WARN),
+        (
+            Account("HV1$", frozenset(), delegates_to=_LISTED, any_protocol=True),
+            Account("HV2$", frozenset(), ("HOST/HV2", "WSMAN/HV2")),
+            Verdict.FAIL,
+        ),
     ],
 )
 def test_ways(source: Account, target: Account, verdict: Verdict) -> None:

@@ -40,7 +40,7 @@ class ComputerAccount:
     def description(self) -> str:
         return (
             "Active Directory (LDAP): the host's computer account (objectSid, tokenGroups, userAccountControl, "
-            "msDS-AllowedToDelegateTo, msDS-AllowedToActOnBehalfOfOtherIdentity)"
+            "servicePrincipalName, msDS-AllowedToDelegateTo, msDS-AllowedToActOnBehalfOfOtherIdentity)"
         )
 
     def read_directory(self, host: Readings) -> Account:
@@ -81,6 +81,8 @@ def way(source: Account, target: Account, names: frozenset[str]) -> _Way:
 
     :param names: those of the target, as services are written with; case does not matter.
     """
+    if not any(service.lower().startswith(f"{MIGRATION_SERVICE}/".lower()) for service in target.services):
+        return _Way(Verdict.FAIL, f"{target.name} has no service {MIGRATION_SERVICE}: Restart-Service vmms there")
     if source.sids & target.accepts_from:
         return _Way(Verdict.PASS, "resource-based")
     if source.unconstrained:
@@ -100,9 +102,10 @@ def way(source: Account, target: Account, names: frozenset[str]) -> _Way:
     "Delegation between the hosts",
     why="The source of a migration goes to the destination on behalf of whoever asked for it. Where Active Directory "
     "does not let it, migrations fail with 0x8009030E.",
-    good="For each ordered pair of hosts: the destination accepts the source (resource-based), or the source's account "
-    f'lists cifs and "{MIGRATION_SERVICE}" of the destination, with any authentication protocol: WinRM\'s clients need '
-    "not have come with Kerberos. The account that manages the hosts is not marked as sensitive.",
+    good="For each ordered pair of hosts: the destination has registered the service (servicePrincipalName), and it "
+    "accepts the source (resource-based), or the source's account lists cifs and "
+    f'"{MIGRATION_SERVICE}" of the destination, with any authentication protocol: clients of WinRM need not have come '
+    "with Kerberos. The account that manages the hosts is not marked as sensitive.",
     by_hand="Set-ADComputer DESTINATION -PrincipalsAllowedToDelegateToAccount (Get-ADComputer SOURCE)\n"
     "or: Set-ADComputer SOURCE -Add @{'msDS-AllowedToDelegateTo' = 'cifs/DESTINATION', "
     f"'{MIGRATION_SERVICE}/DESTINATION'}}\n"
