@@ -1,4 +1,4 @@
-"""``.. readiness-checks::``: every check of ``compute-hyperv check``, section by section, from the checks themselves."""
+""".. readiness-checks::, a directive: every check of `compute-hyperv check`, section by section, from the checks."""
 
 from __future__ import annotations
 
