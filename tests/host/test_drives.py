@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from compute_hyperv.cim.errors import InvalidRequest
+from compute_hyperv.cim.errors import InvalidRequest, Unreachable
 from compute_hyperv.cim.paths import parse_path
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.model import Bus, Drive, DriveKind, DriveLayout
 from compute_hyperv.host.services import system_settings_reference
+from hyperv_simulator.fault_rules import FaultRule
+from hyperv_simulator.host import SimulatedHost
 from tests.host.specs import CONFIG_DRIVE, FOLDER, ROOT, generation_1, generation_2
 
 OTHER = FOLDER + r"\root-rescue.vhdx"
@@ -71,3 +73,16 @@ def test_generation_1_does_not_boot_from_another_disk(
     host.machines.attach_drive(machine_id, Drive(other_disk, *place, DriveKind.DISK))
     with pytest.raises(InvalidRequest, match="BIOS"):
         host.drives.boot_from(machine_id, other_disk)
+
+
+def test_a_drive_whose_medium_did_not_come_is_no_obstacle(
+    host: HyperVHost, other_disk: str, simulator: SimulatedHost
+) -> None:
+    machine_id = host.machines.create(generation_2())
+    drive = Drive(other_disk, Bus.SCSI, 0, 5)
+    simulator.faults.add(FaultRule("drop-after", method="AddResourceSettings"))
+    with pytest.raises(Unreachable):
+        host.machines.attach_drive(machine_id, drive)
+    simulator.faults.clear()
+    host.machines.attach_drive(machine_id, drive)
+    assert set(host.drives.layout(machine_id).drives) == {*generation_2().drives, drive}

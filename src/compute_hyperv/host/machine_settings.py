@@ -77,6 +77,15 @@ class MachineSettings:
                     return drive
         return None
 
+    def is_empty(self, drive: CimInstance) -> bool:
+        """A drive for hard disks with neither a file nor a disk of the host. A DVD drive may be without a medium."""
+        drive_id = drive.text("InstanceID")
+        return (
+            drive.text("ResourceSubType") == definition.DISK_DRIVE
+            and not any(drive.texts("HostResource"))
+            and not any(same_id(parent_id(medium), drive_id) for medium in self._of_class(definition.STORAGE))
+        )
+
     def media_of(self, path: str) -> list[CimInstance]:
         """The media (SASD) that are this file."""
         return [

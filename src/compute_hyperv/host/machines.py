@@ -229,7 +229,11 @@ class Machines:
             same_id(parent_id(medium), there.text("InstanceID")) for medium in settings.media_of(drive.path)
         ):
             return
-        if there:
+        if there and settings.is_empty(there):
+            # An earlier attempt broke off between the drive and its medium.
+            left = CimReference(definition.RASD, {"InstanceID": there.text("InstanceID")})
+            self._components.remove([left], f"Removing the empty drive where {drive.path} shall be")
+        elif there:
             raise InvalidRequest(f"{drive.bus.value} {drive.controller}:{drive.slot} of the machine is taken.")
         self._construction.add_drive(machine_id, drive, controller)
 
