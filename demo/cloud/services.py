@@ -63,6 +63,8 @@ def start_wsgi(processes: Processes, state: State, service: str) -> None:
         # An image that comes from a busy host may make a pause; uWSGI would give up after four seconds.
         "--socket-timeout",
         "60",
+        "--chunked-input-timeout",
+        "60",
         "--disable-logging",
         "--buffer-size",
         "65535",

@@ -41,6 +41,8 @@ class Tempest:
         if not (self._folder / ".stestr").exists():
             self._processes.run(self._stestr("init"), log=LIST)
         listed, stream = self._state.run / "tempest-tests", self._state.run / "tempest.subunit"
+        for written in (listed, stream):  # which is appended to
+            written.unlink(missing_ok=True)
         self._processes.run(self._command("--list-tests", "--regex", regex), log=LIST, output=listed)
         command = self._command("--subunit", "--regex", regex, "--concurrency", str(concurrency))
         # Its exit status says no more than the results do; where time runs out, the results say of what.
