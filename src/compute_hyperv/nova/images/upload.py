@@ -24,6 +24,9 @@ from compute_hyperv.nova.options import CONF, qemu_img_command
 
 _PREFIX = "snapshot-"
 _BLOCK_BYTES = 1 << 20
+# Glance's client sends what it reads at once as one part, and asks for 1 MiB. With its head that is more than uWSGI takes
+# by default (chunked-input-limit, 1 MiB): a Glance behind it answers 500.
+_PART_BYTES = 512 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def upload(
 
 
 class _Checked:
-    """A file whose reader can be called off."""
+    """A file whose reader can be called off, and gets it in small parts."""
 
     def __init__(self, file: Readable, check: Callable[[], None]) -> None:
         self._file = file
@@ -102,7 +105,7 @@ class _Checked:
 
     def read(self, size: int = -1) -> bytes:
         self._check()
-        return self._file.read(size)
+        return self._file.read(min(size, _PART_BYTES) if size >= 0 else _PART_BYTES)
 
 
 def _send(context: Any, image_api: Any, image: Image, instance: Instance, data: _Checked, size_bytes: int) -> None:
