@@ -24,8 +24,8 @@ from compute_hyperv.nova.options import CONF, qemu_img_command
 
 _PREFIX = "snapshot-"
 _BLOCK_BYTES = 1 << 20
-# Glance's client sends what it reads at once as one part, and asks for 1 MiB. With its head that is more than uWSGI takes
-# by default (chunked-input-limit, 1 MiB): a Glance behind it answers 500.
+# Glance's client sends what it reads at once as one part, and asks for 1 MiB. With its head that is more than uWSGI
+# takes by default (chunked-input-limit, 1 MiB): a Glance behind it answers 500.
 _PART_BYTES = 512 << 10
 
 
