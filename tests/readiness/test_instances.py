@@ -8,11 +8,11 @@ import pytest
 
 from compute_hyperv.host.errors import FileMissing
 from compute_hyperv.host.model import VolumeSpace
-from compute_hyperv.readiness.checks.instances import CONNECTIONS, MAPPINGS
+from compute_hyperv.readiness.checks.instances import MAPPINGS
 from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.instance_folder import Folder, InstanceFolder
 from compute_hyperv.readiness.model import Verdict
-from compute_hyperv.readiness.windows import COMPUTER
+from compute_hyperv.readiness.windows import COMPUTER, SHARE_CONNECTIONS
 from hyperv_simulator.config.cluster import ClusterConfig
 from hyperv_simulator.config.operating_system import RegistryConfig
 from hyperv_simulator.config.smb import SmbMappingConfig
@@ -128,7 +128,7 @@ def test_continuous_availability(hosts: Simulate, available: bool, verdict: Verd
 
 
 def test_a_share_without_a_connection_is_not_judged() -> None:
-    assert judged("instances.availability", {CONNECTIONS: ()}, _SHARE).verdict is Verdict.NOT_APPLICABLE
+    assert judged("instances.availability", {SHARE_CONNECTIONS: ()}, _SHARE).verdict is Verdict.NOT_APPLICABLE
 
 
 # Antivirus

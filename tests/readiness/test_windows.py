@@ -8,7 +8,7 @@ import pytest
 
 from compute_hyperv.readiness.checks.hardware import PROCESSORS
 from compute_hyperv.readiness.model import Verdict
-from compute_hyperv.readiness.windows import COMPUTER, DISKS, OPERATING_SYSTEM, Instances
+from compute_hyperv.readiness.windows import COMPUTER, OPERATING_SYSTEM, VOLUMES, Instances
 from hyperv_simulator.config.operating_system import HardwareConfig, ServiceConfig
 from hyperv_simulator.host import SimulatedHost
 from tests.readiness.examining import examine, judged, rows
@@ -93,8 +93,8 @@ def test_memory_that_the_firmware_keeps_for_itself_does_not_make_4_gb_less() -> 
 
 @pytest.mark.parametrize(("size_gb", "verdict"), [(12, Verdict.FAIL), (18, Verdict.WARN), (40, Verdict.PASS)])
 def test_the_disk_of_windows(size_gb: int, verdict: Verdict) -> None:
-    disks = rows(DISKS, {"DeviceID": "C:", "Size": size_gb * 10**9}, {"DeviceID": "D:", "Size": 10**12})
-    assert judged("hardware.disk", {**_system(), DISKS: disks}).verdict is verdict
+    disks = rows(VOLUMES, {"DriveLetter": "C:", "Capacity": size_gb * 10**9}, {"DriveLetter": "D:", "Capacity": 10**12})
+    assert judged("hardware.disk", {**_system(), VOLUMES: disks}).verdict is verdict
 
 
 def test_a_32_bit_processor_fails() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.readiness.readings import Readings
-from compute_hyperv.readiness.sources import CIMV2, NETWORK, VIRTUALIZATION, Instances
+from compute_hyperv.readiness.sources import CIMV2, NETWORK, SMB, VIRTUALIZATION, Instances
 
 OPERATING_SYSTEM = Instances(
     CIMV2,
@@ -32,7 +32,9 @@ COMPUTER = Instances(
 # services and drivers: the class above Win32_Service and Win32_SystemDriver
 SERVICES = Instances(CIMV2, "Win32_BaseService", ("Name", "State", "StartMode", "StartName"))
 FEATURES = Instances(CIMV2, "Win32_OptionalFeature", ("Name", "InstallState"))
-DISKS = Instances(CIMV2, "Win32_LogicalDisk", ("DeviceID", "DriveType", "Size", "FreeSpace", "FileSystem"))
+VOLUMES = Instances(
+    CIMV2, "Win32_Volume", ("Name", "DeviceID", "DriveLetter", "FileSystem", "Label", "Capacity", "FreeSpace")
+)
 ADAPTERS = Instances(
     NETWORK,
     "MSFT_NetAdapter",
@@ -48,6 +50,12 @@ ADAPTERS = Instances(
     ),
 )
 FIREWALL_RULES = Instances(NETWORK, "MSFT_NetFirewallRule", ("InstanceID", "DisplayName", "Enabled"))
+SHARE_CONNECTIONS = Instances(
+    SMB,
+    "MSFT_SmbConnection",
+    ("ServerName", "ShareName", "Dialect", "Encrypted", "Signed", "ContinuouslyAvailable"),
+    optional=True,
+)
 HYPERV_SETTINGS = Instances(
     VIRTUALIZATION,
     "Msvm_VirtualSystemManagementServiceSettingData",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Check, Finding, Section, check, failed, passed, warned
 from compute_hyperv.readiness.sources import CIMV2, Instances
-from compute_hyperv.readiness.windows import COMPUTER, DISKS, OPERATING_SYSTEM
+from compute_hyperv.readiness.windows import COMPUTER, OPERATING_SYSTEM, VOLUMES
 
 HARDWARE = Section("hardware", "Hardware requirements")
 
@@ -136,12 +136,12 @@ def dep(context: Context) -> Finding:
     why="Windows and its updates need the space; a system disk that runs full stops Hyper-V and all its machines.",
     good=f"The volume of Windows has {_GOOD_DISK_GB} GB; {_MINIMUM_DISK_GB} GB is the least.",
     by_hand="Extend-Partition, or install Windows on a larger disk.",
-    reads=(OPERATING_SYSTEM, DISKS),
+    reads=(OPERATING_SYSTEM, VOLUMES),
 )
 def disk(context: Context) -> Finding:
     letter = context.host.one(OPERATING_SYSTEM).text("SystemDrive", "C:")
-    volumes = [each for each in context.host.of(DISKS) if each.text("DeviceID").upper() == letter.upper()]
-    size_gb = sum(each.integer("Size", 0) for each in volumes) / 10**9
+    volumes = [each for each in context.host.of(VOLUMES) if each.text("DriveLetter", "").upper() == letter.upper()]
+    size_gb = sum(each.integer("Capacity", 0) for each in volumes) / 10**9
     free_gb = sum(each.integer("FreeSpace", 0) for each in volumes) / 10**9
     found = f"{letter} has {size_gb:.0f} GB, {free_gb:.0f} GB free"
     if size_gb < _MINIMUM_DISK_GB:

@@ -15,19 +15,23 @@ from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.instance_folder import Folder, InstanceFolder
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
-from compute_hyperv.readiness.sources import CIMV2, SMB, STORAGE, Instances, RegistryValue, RegistryValueNames
-from compute_hyperv.readiness.windows import COMPUTER, OPERATING_SYSTEM, SERVICES, is_in_domain, service
+from compute_hyperv.readiness.sources import SMB, STORAGE, Instances, RegistryValue, RegistryValueNames
+from compute_hyperv.readiness.windows import (
+    COMPUTER,
+    OPERATING_SYSTEM,
+    SERVICES,
+    SHARE_CONNECTIONS,
+    VOLUMES,
+    is_in_domain,
+    service,
+)
 
 INSTANCE_FILES = Section("instances", "Storage considerations: instance files")
 
 
 _FOLDER = InstanceFolder()
-VOLUMES = Instances(CIMV2, "Win32_Volume", ("Name", "DeviceID", "FileSystem", "Label", "Capacity"))
 POOLS = Instances(STORAGE, "MSFT_StoragePool", ("FriendlyName", "IsPrimordial", "IsClustered"), optional=True)
 MAPPINGS = Instances(SMB, "MSFT_SmbMapping", ("LocalPath", "RemotePath", "Status"), optional=True)
-CONNECTIONS = Instances(
-    SMB, "MSFT_SmbConnection", ("ServerName", "ShareName", "Dialect", "ContinuouslyAvailable"), optional=True
-)
 
 
 def _folder(context: Context) -> Folder:
@@ -173,7 +177,7 @@ def mapping(context: Context) -> Finding:
     why="Machines on a share lose their disks for good when its server fails over, unless handles survive that.",
     good="MSFT_SmbConnection.ContinuouslyAvailable is true: a share of a clustered file server.",
     by_hand="Set-SmbShare -Name instances -ContinuouslyAvailable $true",
-    reads=(CONNECTIONS,),
+    reads=(SHARE_CONNECTIONS,),
 )
 def availability(context: Context) -> Finding:
     if not paths.is_unc(context.wanted.instances_path):
@@ -182,7 +186,7 @@ def availability(context: Context) -> Finding:
     wanted = (place.server.lower(), place.share.lower())
     found = [
         each
-        for each in context.host.of(CONNECTIONS)
+        for each in context.host.of(SHARE_CONNECTIONS)
         if (each.text("ServerName", "").lower(), each.text("ShareName", "").lower()) == wanted
     ]
     if not found:

@@ -6,7 +6,7 @@ from compute_hyperv.readiness.changes.registry import RegistryValue
 from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.model import Finding, Section, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.sources import NETWORK, SMB, Instances
-from compute_hyperv.readiness.windows import ADAPTERS
+from compute_hyperv.readiness.windows import ADAPTERS, SHARE_CONNECTIONS
 
 SMB_SECTION = Section("smb", "SMB: multiple paths, SMB Direct, security")
 
@@ -16,7 +16,6 @@ SERVER = Instances(
     "MSFT_SmbServerConfiguration",
     ("EnableMultiChannel", "RequireSecuritySignature", "EncryptData", "EnableSMB1Protocol"),
 )
-SHARE_CONNECTIONS = Instances(SMB, "MSFT_SmbConnection", ("ServerName", "ShareName", "Dialect", "Encrypted", "Signed"))
 CONSTRAINTS = Instances(SMB, "MSFT_SmbMultichannelConstraint", ("ServerName", "InterfaceAlias"))
 INTERFACES = Instances(SMB, "MSFT_SmbClientNetworkInterface", ("FriendlyName",))
 RDMA = Instances(NETWORK, "MSFT_NetAdapterRdmaSettingData", ("Name", "Enabled"))
