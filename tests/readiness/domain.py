@@ -105,6 +105,8 @@ def _configure(domain: Domain, certificate: Path) -> None:
     configuration = domain.folder / "etc/smb.conf"
     added = (
         "[global]\n\tserver services = ldap, kdc, cldap\n\tdcerpc endpoint servers = none\n"
+        # other Samba servers of this machine must not meet it
+        f"\tpid directory = {domain.folder}/pid\n\twinbindd socket directory = {domain.folder}/winbindd\n"
         # as Windows; Samba would not take a ticket inside TLS
         "\tldap server require strong auth = allow_sasl_over_tls\n"
         f"\ttls certfile = {certificate}/host.pem\n\ttls keyfile = {certificate}/host-key.pem\n"

@@ -37,7 +37,8 @@ STOP_TIMEOUT_S = 3.0
 
 # Windows: SMB signing is demanded by the client of a domain controller and, since 2025, by everybody; here always, so
 # that a client that can't sign is found out. Nothing is flushed to the real disk: a simulated host need not survive the
-# loss of power of the real one.
+# loss of power of the real one. A winbindd of this machine (a domain controller has one) knows nothing of a host's
+# accounts: it must not be asked.
 _CONFIG = """\
 [global]
 server role = standalone server
@@ -54,6 +55,7 @@ state directory = {run}/state
 cache directory = {run}/cache
 pid directory = {run}/pid
 ncalrpc dir = {pipes}
+winbindd socket directory = {run}/winbindd
 passdb backend = tdbsam:{run}/private/passdb.tdb
 username map = {run}/usermap
 log file = {log}
