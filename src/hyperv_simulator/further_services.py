@@ -90,23 +90,23 @@ class FurtherServices:
 
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
-        self._kept = KeptState(host.state_folder / "services.json")
+        self.kept = KeptState(host.state_folder / "services.json")
         repository = host.repository
         service_data.populate(repository, host.host_name)
         definitions.populate(repository)
         measurements = Measurements(
             host.disks, PROCESSOR_MHZ, seconds_of_process if host.config.guests == "qemu" else no_seconds
         )
-        self.meters = Meters(repository, host.machines, host.memory, measurements, self._kept)
+        self.meters = Meters(repository, host.machines, host.memory, measurements, self.kept)
         SecurityDevices(repository, host.machines)
-        self._devices = PciDevices(host.config, self._kept)
+        self._devices = PciDevices(host.config, self.kept)
         self._assignable = AssignableDevices(repository, host.machines, self._devices, host.host_name)
         self.device_limits = DeviceLimits(self._assignable)
-        self._gpus = Gpus(repository, host.machines, self._devices, self._kept)
+        self._gpus = Gpus(repository, host.machines, self._devices, self.kept)
         self._plug_and_play = PlugAndPlay(repository, self._devices, host.host_name)
-        self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self._kept)
-        self._collections = Collections(repository, host.machines, self._kept)
-        self.reference_points = ReferencePoints(repository, host.machines, self._kept)
+        self._pools = ResourcePools(repository, host.machines, host.memory, host.facts, host.devices, self.kept)
+        self._collections = Collections(repository, host.machines, self.kept)
+        self.reference_points = ReferencePoints(repository, host.machines, self.kept)
 
     @property
     def device_rules(self) -> Mapping[str, ResourceRules]:
@@ -140,7 +140,7 @@ class FurtherServices:
         terminal = ServiceKind(
             "Msvm_TerminalService", service_data.TERMINAL_SETTINGS, parameter="ServiceSettingData", at_once=True
         )
-        yield TerminalProvider(machines, self._settings(terminal), self._kept)
+        yield TerminalProvider(machines, self._settings(terminal), self.kept)
         yield Synthetic3DProvider(self._settings(ServiceKind("Msvm_Synthetic3DService", service_data.SYNTH3D_SETTINGS)))
         yield AssignableDeviceProvider(self._devices, self._assignable)
         yield self._plug_and_play
@@ -155,4 +155,4 @@ class FurtherServices:
         yield from self._plug_and_play.associations()
 
     def _settings(self, kind: ServiceKind) -> ServiceSettings:
-        return ServiceSettings(self._host.repository, self._host.jobs, self._host.host_name, kind, self._kept)
+        return ServiceSettings(self._host.repository, self._host.jobs, self._host.host_name, kind, self.kept)

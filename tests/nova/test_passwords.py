@@ -50,7 +50,9 @@ def set_password(guest, password="Geheim-1!", **image_properties):
 
 
 @pytest.mark.parametrize(
-    "text", ["no base64!", "AAAA", shown(ec.generate_private_key(ec.SECP256R1())), "a" * 1000], ids=str
+    "text",
+    ["no base64!", "AAAA", shown(ec.generate_private_key(ec.SECP256R1())), "a" * 1000],
+    ids=["no base64", "no key", "a key of another kind", "long"],
 )
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(exception.SetAdminPasswdNotSupported, match="no public RSA key"):

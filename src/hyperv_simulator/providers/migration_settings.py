@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.jobs import JobKind, Jobs
+from hyperv_simulator.jobs import JobControl, JobKind, Jobs
 from hyperv_simulator.migration.instances import SERVICE, network_settings
 from hyperv_simulator.migration.neighbours import SERVICE_SETTINGS, MigrationHost
 from hyperv_simulator.migration.permission import NETWORK_SETTINGS
+from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.outcomes import INVALID_PARAMETER, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, job_started
 from hyperv_simulator.repository.instances import Repository
+from hyperv_simulator.repository.records import instance_of, record_of
 
 # Names and types: assumptions, JobType has no value for them.
 _MODIFYING = JobKind("Modifying Service Settings", "Modifying Migration Service Settings", 0)
@@ -21,9 +23,13 @@ _AUTHENTICATION_TYPES = (0, 1)  # CredSSP, Kerberos
 
 
 class MigrationSettings:
-    def __init__(self, host: MigrationHost, jobs: Jobs) -> None:
+    """:param kept: where changes survive a restart."""
+
+    def __init__(self, host: MigrationHost, jobs: Jobs, kept: KeptState) -> None:
         self._host = host
         self._jobs = jobs
+        self._kept = kept
+        self._restore()
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -44,8 +50,7 @@ class MigrationSettings:
             return job_started(self._jobs.failed(_MODIFYING, failure, user=call.caller.user))
         if given.get("AuthenticationType") not in (None, *_AUTHENTICATION_TYPES):
             raise Refused(INVALID_PARAMETER, f"AuthenticationType {given.get('AuthenticationType')!r}")
-        reference = CimReference(SERVICE_SETTINGS, {"InstanceID": ids.settings_id(self._host.host_name)})
-        return self._start(call, lambda: self._repository.change(reference, _changes(given)))
+        return self._start(call, lambda: self._repository.change(self._service_settings, _changes(given)))
 
     def _add_networks(self, call: Call) -> Outputs:
         networks = [network_settings(self._host, _network(given)) for given in self._given(call)]
@@ -81,10 +86,33 @@ class MigrationSettings:
         return found
 
     def _start(self, call: Call, change: Callable[[], object]) -> Outputs:
-        origin = (SERVICE, call.method)
-        return job_started(
-            self._jobs.start(_MODIFYING, lambda _: (change(), None)[1], user=call.caller.user, origin=origin)
+        def work(_: JobControl) -> None:
+            change()
+            self._keep()
+
+        return job_started(self._jobs.start(_MODIFYING, work, user=call.caller.user, origin=(SERVICE, call.method)))
+
+    @property
+    def _service_settings(self) -> CimReference:
+        return CimReference(SERVICE_SETTINGS, {"InstanceID": ids.settings_id(self._host.host_name)})
+
+    def _keep(self) -> None:
+        service = self._repository.find(self._service_settings)
+        networks = self._repository.instances(NETWORK_SETTINGS)
+        self._kept.keep(
+            SERVICE, {"service": service and record_of(service), "networks": [record_of(item) for item in networks]}
         )
+
+    def _restore(self) -> None:
+        kept = self._kept.section(SERVICE)
+        if not kept:
+            return
+        for item in list(self._repository.instances(NETWORK_SETTINGS)):
+            self._repository.remove(self._repository.reference_of(item))
+        for record in kept["networks"]:
+            self._repository.add(instance_of(record))
+        if kept["service"]:
+            self._repository.change(self._service_settings, dict(instance_of(kept["service"]).items()))
 
 
 def _changes(given: CimInstance) -> dict[str, CimValue]:

@@ -21,6 +21,7 @@ from hyperv_simulator.migration.permission import failed, find_destination
 from hyperv_simulator.migration.processors import ProcessorNeeds, host_offer, needs_of
 from hyperv_simulator.migration.request import CHECKING, MIGRATING, MOVING, MigrationRequest, MigrationType
 from hyperv_simulator.migration.transfer import Transfer
+from hyperv_simulator.operating_system.kept import KeptState
 from hyperv_simulator.outcomes import INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.migration_settings import MigrationSettings
@@ -33,11 +34,11 @@ _HARDWARE = "The hardware on this computer is not compatible with the hardware r
 class VirtualSystemMigrationProvider(Provider):
     class_name = "Msvm_VirtualSystemMigrationService"
 
-    def __init__(self, host: MigrationHost, jobs: Jobs, neighbours: Neighbours) -> None:
+    def __init__(self, host: MigrationHost, jobs: Jobs, neighbours: Neighbours, kept: KeptState) -> None:
         self._host = host
         self._jobs = jobs
         self._neighbours = neighbours
-        self._settings = MigrationSettings(host, jobs)
+        self._settings = MigrationSettings(host, jobs, kept)
 
     def methods(self) -> Mapping[str, Method]:
         return {

@@ -15,6 +15,7 @@ from tests.simulator.core.conftest import MakeHost
 
 RUNNING, OFF, SAVED = 2, 3, 6
 START, SAVE = 2, 6
+MIGRATION = "Msvm_VirtualSystemMigrationService"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -94,6 +95,35 @@ class TestRestart:
         before = switches(client)
         client.inside.close()
         assert switches(make_host()) == before
+
+    def test_what_was_set_for_services_stays_set(self, make_host: MakeHost) -> None:
+        client = make_host()
+        client.do(
+            client.management,
+            "ModifyServiceSettings",
+            SettingData=settings_text("Msvm_VirtualSystemManagementServiceSettingData", NumaSpanningEnabled=False),
+        )
+        client.do(
+            client.service_reference(MIGRATION),
+            "ModifyServiceSettings",
+            ServiceSettingData=settings_text(
+                "Msvm_VirtualSystemMigrationServiceSettingData", MaximumActiveVirtualSystemMigration=5
+            ),
+        )
+        network = settings_text(
+            "Msvm_VirtualSystemMigrationNetworkSettingData", SubnetNumber="10.1.0.0", PrefixLength=16
+        )
+        client.do(client.service_reference(MIGRATION), "AddNetworkSettings", NetworkSettings=[network])
+
+        client.inside.close()
+        client = make_host()
+
+        (found,) = client.query("select * from Msvm_VirtualSystemManagementServiceSettingData")
+        assert found.get("NumaSpanningEnabled") is False
+        (found,) = client.query("select * from Msvm_VirtualSystemMigrationServiceSettingData")
+        assert found.get("MaximumActiveVirtualSystemMigration") == 5
+        networks = client.query("select * from Msvm_VirtualSystemMigrationNetworkSettingData")
+        assert "10.1.0.0" in [item.get("SubnetNumber") for item in networks]
 
     def test_a_file_that_is_damaged_costs_one_machine_not_the_host(self, make_host: MakeHost) -> None:
         client = make_host()
