@@ -12,13 +12,14 @@ import pytest
 from compute_hyperv.cim.values import CimInstance
 from compute_hyperv.readiness import locking
 from compute_hyperv.readiness.checks.cluster import NETWORKS, NODES, SHARED_VOLUMES, THE_CLUSTER
+from compute_hyperv.readiness.cluster_nodes import NotClustered, addresses_of_nodes
 from compute_hyperv.readiness.expectations import Expectations
 from compute_hyperv.readiness.model import Finding, Verdict
 from compute_hyperv.readiness.windows import COMPUTER, SERVICES
 from hyperv_simulator.config.cluster import ClusterConfig, ClusterNetworkConfig
 from hyperv_simulator.config.operating_system import ServiceConfig
 from hyperv_simulator.host import SimulatedHost
-from tests.readiness.examining import examine, examine_together, judged, rows
+from tests.readiness.examining import REQUESTS, examine, examine_together, judged, readings_of, rows
 from tests.simulated import Simulate
 
 _FEATURES = ("Hyper-V", "Failover-Clustering")
@@ -54,6 +55,22 @@ def test_a_sound_node_passes(sound: list[SimulatedHost]) -> None:
     assert {verdicts.pop(name) for name in ("volumes", "identical", "locking")} == {Verdict.NOT_APPLICABLE}
     assert set(verdicts.values()) == {Verdict.PASS}
     assert found["cluster.quorum"].found == r"Node and File Share Majority, 2 nodes, witness \\fs\witness"
+
+
+def test_a_full_check_of_a_node_keeps_to_the_budget(sound: list[SimulatedHost]) -> None:
+    before = len(sound[0].requests)
+    examine(sound[0])
+    assert len(sound[0].requests) - before <= REQUESTS
+
+
+def test_the_nodes_of_a_cluster_are_found_by_one_of_them(sound: list[SimulatedHost]) -> None:
+    found = addresses_of_nodes(readings_of(sound[0]))
+    assert list(found) == [node.config.address for node in sound]
+
+
+def test_a_host_of_no_cluster_has_no_nodes(hosts: Simulate) -> None:
+    with pytest.raises(NotClustered, match="is no node of a cluster"):
+        addresses_of_nodes(readings_of(hosts()))
 
 
 def test_nobody_has_to_be_a_node(hosts: Simulate) -> None:

@@ -15,6 +15,7 @@ from compute_hyperv.cim.endpoint import AUTHENTICATIONS
 from compute_hyperv.cli import directory
 from compute_hyperv.configuration.connection import connect
 from compute_hyperv.configuration.host_settings import HostSettings
+from compute_hyperv.readiness.cluster_nodes import NotClustered, addresses_of_nodes
 from compute_hyperv.readiness.expectations import ConfigurationError, from_nova_conf, read_nova_conf
 from compute_hyperv.readiness.readings import Readings
 from compute_hyperv.readiness.runner import Subject
@@ -25,6 +26,9 @@ PASSWORD_VARIABLE = "COMPUTE_HYPERV_PASSWORD"  # noqa: S105 - its name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The hosts, and how to get in."""
     parser.add_argument("hosts", nargs="*", metavar="HOST", help="name or address of a Hyper-V host")
+    parser.add_argument(
+        "--cluster", action="store_true", help="all nodes of the clusters that the hosts belong to, not these alone"
+    )
     parser.add_argument(
         "--config-file",
         action="append",
@@ -67,14 +71,28 @@ def subjects(arguments: argparse.Namespace) -> Iterator[tuple[Subject, ...]]:
         directories = directory.directories(arguments, settings.username, settings.password)
         if directories is not None:
             hosts.callback(directories.close)
-        found = []
-        for name in names:
+
+        def subject(name: str) -> Subject:
             try:
                 host = hosts.enter_context(connect(dataclasses.replace(settings, server=name)))
             except ValueError as error:
                 raise ConfigurationError(str(error)) from None
-            found.append(Subject(Readings(name, host, settings.username or "", directories), wanted))
-        yield tuple(found)
+            return Subject(Readings(name, host, settings.username or "", directories), wanted)
+
+        found = {name: subject(name) for name in names}
+        if arguments.cluster:
+            for name in names:
+                for node in _nodes(found[name]):
+                    if node not in found:
+                        found[node] = subject(node)
+        yield tuple(found.values())
+
+
+def _nodes(subject: Subject) -> tuple[str, ...]:
+    try:
+        return addresses_of_nodes(subject.host)
+    except NotClustered as error:
+        raise ConfigurationError(f"--cluster: {error}") from None
 
 
 def _with_arguments(settings: HostSettings, arguments: argparse.Namespace, *, given_by_file: bool) -> HostSettings:

@@ -141,7 +141,10 @@ class ClusterInstances:
 
     def _interfaces(self) -> Iterator[CimInstance]:
         for node in self._cluster.known_nodes:
-            for network in self._cluster.config.network:
+            member = self._cluster.members.get(node.lower())
+            for number, network in enumerate(self._cluster.config.network):
+                # a simulated host has one address: that is on the first network
+                address = member.address if member is not None and not number else ""
                 up = self._cluster.state_of(node) != "down" and network.state == "up"
                 name = f"{node} - {network.name}"
                 yield self._new(
@@ -152,6 +155,8 @@ class ClusterInstances:
                     Node=node,
                     Network=network.name,
                     Adapter="Ethernet",
+                    Address=address,
+                    IPv4Addresses=[address] if address else [],
                     State=_INTERFACE_UP if up else _INTERFACE_UNREACHABLE,
                     DhcpEnabled=False,
                     Status="OK" if up else "Degraded",

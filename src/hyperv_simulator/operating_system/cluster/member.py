@@ -97,6 +97,11 @@ class Member:
         return self._host.facts.name
 
     @property
+    def address(self) -> str:
+        """Where its WinRM listens."""
+        return self._host.config.address
+
+    @property
     def node_state(self) -> NodeState:
         return self._node_state
 
