@@ -9,11 +9,13 @@ flavor and networks stay for whoever uses the cloud afterwards.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from demo import graph, proof
-from demo.client import OpenStackClient
+from demo.client import Client
+from demo.cloud.config import client_environment, nova_conf
 from demo.cloud.processes import DemoError, Processes
 from demo.display import Display
 from demo.graph import Step
@@ -38,7 +40,8 @@ class Tour:
         self._state = state
         self._hosts = hosts
         self._display = display
-        self._client = OpenStackClient(processes, state)
+        self._client = Client(processes, state, "openstack", client_environment(state))
+        self._readiness = Client(processes, state, "compute-hyperv", {})
         self._watch = Watch(state, hosts)
         self._guests = [
             Guest(f"{network}-{host.name}", network, f"10.20.0.{10 * row + column}", host)
@@ -49,6 +52,7 @@ class Tour:
     def run(self) -> None:
         """Raises DemoError at the first thing that does not work."""
         self._remove_leftovers()
+        self._make_hosts_ready()
         self._prepare()
         before = {host.name: proof.inventory(self._state, host) for host in self._hosts}
         self._boot()
@@ -65,6 +69,12 @@ class Tour:
                     servers.delete_server(server)
                 for server in left:
                     self._watch.gone(server.id)
+
+    def _make_hosts_ready(self) -> None:
+        self._display.heading("Are the hosts ready? What is missing is put right")
+        self._do(*(Step(f"prepare {host.name}", partial(self._prepare_host, host)) for host in self._hosts))
+        for host in self._hosts:
+            self._check(f"{host.name} is ready", partial(self._is_ready, host))
 
     def _prepare(self) -> None:
         self._display.heading("Preparing: an image, a flavor, two VLANs")
@@ -110,6 +120,22 @@ class Tour:
         for host in self._hosts:
             what = f"on {host.name} no machine, file or switch port is left"
             self._check(what, partial(self._nothing_left_on, host, before[host.name]))
+
+    # Hosts
+
+    def _prepare_host(self, host: DemoHost) -> str:
+        journal = self._state.run / f"prepared-{host.name}.journal"
+        journal.unlink(missing_ok=True)
+        how = ("--yes", "--reboot", "never", "--journal", str(journal))
+        return self._readiness.show("prepare", "--config-file", str(nova_conf(self._state, host)), *how)
+
+    def _is_ready(self, host: DemoHost) -> str:
+        """Whether no check fails; of what is left to wish for, the command tells."""
+        command = ("check", "--config-file", str(nova_conf(self._state, host)))
+        rows = self._readiness.json(*command)
+        counts = Counter(row["Verdict"] for row in rows)
+        told = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
+        return f"$ compute-hyperv {' '.join(command)}: {told}"
 
     # Preparing
 

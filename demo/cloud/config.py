@@ -223,6 +223,11 @@ def nova_state(state: State, host: str) -> Path:
     return state.data / f"nova-{host}"
 
 
+def nova_conf(state: State, host: DemoHost) -> Path:
+    """Of the nova-compute that manages the host."""
+    return state.etc / f"nova-{host.name}" / "nova.conf"
+
+
 def nova_controller(state: State) -> Ini:
     """The API, the conductor and the scheduler. Only they know the databases."""
     return {

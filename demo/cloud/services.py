@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from demo.cloud.config import nova_conf
 from demo.cloud.identity import connect
 from demo.cloud.processes import LEVEL_IDENTITY, LEVEL_SERVICE, Processes
 from demo.settings import ADDRESS, PORTS, VENV, DemoHost, State, url
@@ -114,7 +115,7 @@ def start_simulator(processes: Processes, state: State) -> None:
 
 
 def start_nova_compute(processes: Processes, state: State, host: DemoHost) -> None:
-    argv = [VENV / "bin" / "nova-compute", "--config-file", state.etc / f"nova-{host.name}" / "nova.conf"]
+    argv = [VENV / "bin" / "nova-compute", "--config-file", nova_conf(state, host)]
     processes.start(f"nova-compute-{host.name}", argv)
 
 
