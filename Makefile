@@ -37,7 +37,7 @@ test: setup lint ## everything else that proves the product
 # Nova and Neutron do not go into one process: they share oslo.config's one CONF, and Nova forbids the eventlet that Neutron
 # imports. No tests found (5) is fine: PYTEST may choose some of one half only.
 	@failed=0; \
-	$(AS_ROOT) $(PYTHON_IN_VENV) -m pytest -n 2 --ignore=tests/neutron $(call results,tests) $(PYTEST) || [ $$? = 5 ] || failed=1; \
+	$(AS_ROOT) $(PYTHON_IN_VENV) -m pytest -n 4 --ignore=tests/neutron $(call results,tests) $(PYTEST) || [ $$? = 5 ] || failed=1; \
 	$(AS_ROOT) $(PYTHON_IN_VENV) -m pytest tests/neutron $(call results,neutron) $(PYTEST) || [ $$? = 5 ] || failed=1; \
 	exit $$failed
 

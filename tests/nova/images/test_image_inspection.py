@@ -192,6 +192,7 @@ def test_iso_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "claimed to be iso but its content is raw" in refusal(write(tmp_path, bytes(MIB)), "iso")
 
 
+@pytest.mark.usefixtures("nova_settings")
 def test_iso_registered_as_raw_is_refused(tmp_path: Path) -> None:
     assert "content is iso" in refusal(write(tmp_path, iso_image({"README": b"boot me"})), "raw")
 
