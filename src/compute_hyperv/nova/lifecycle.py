@@ -97,7 +97,7 @@ class Lifecycle:
                 self._listen()
             except CimError as error:
                 LOG.warning("Changes of machines are noticed late until the host tells of them again: %s", error)
-            except Exception:
+            except Exception:  # whatever it was: without this thread Nova hears of nothing any more
                 LOG.exception("Listening to the host failed; it is tried again")
             self._closed.wait(_LOOK_EVERY_S / 2)
 
