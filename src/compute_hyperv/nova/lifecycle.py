@@ -21,12 +21,11 @@ from oslo_log import log as logging
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host.inventory import same_boot
 from compute_hyperv.host.model import MachineState, MachineSummary
-from compute_hyperv.host.watch import MissedChanges
+from compute_hyperv.host.watch import MachineWatch, MissedChanges
 from compute_hyperv.nova import names
 
 if TYPE_CHECKING:
     from compute_hyperv.host.host import HyperVHost
-    from compute_hyperv.host.watch import MachineWatch
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ _EVENTS: Mapping[MachineState, int] = {
 }
 
 
-def transition(before: MachineState | None, machine: MachineSummary) -> int | None:
+def transition(before: MachineState, machine: MachineSummary) -> int | None:
     """What Nova calls the way to the machine's state; None for a state that is no end, or that Nova must not act on.
 
     A machine that has lost its storage is off or saved for that reason only: Nova would stop it for good.

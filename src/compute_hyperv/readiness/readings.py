@@ -39,12 +39,8 @@ class Readings:
     def of(self, source: Source[_T] | FileSource[_T] | DirectorySource[_T]) -> _T:
         """What the source says. Raises the CimError that reading it ended with, each time."""
         with self._lock:
-            answer = self._answers.get(source)
-            if answer is None:
-                answer = self._answers[source] = Future()
-                is_ours = True
-            else:
-                is_ours = False
+            is_ours = source not in self._answers
+            answer = self._answers.setdefault(source, Future())
         if is_ours:
             try:
                 answer.set_result(self._read(source))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.associations.walks import Walks, some
+from hyperv_simulator.associations.walks import Walks, in_force, some
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.checkpoints.tree import is_checkpoint
 from hyperv_simulator.machines.device_kinds import NIC
@@ -165,7 +165,7 @@ class MachineAssociations:
             class_name + "SettingData",
             lambda component: self._repository.owned(class_name + "SettingData", component.text("SystemName")),
             lambda settings: self._repository.owned(class_name, ids.system_of(settings.text("InstanceID"))),
-            lambda _left, _right: {"IsCurrent": 1, "IsDefault": 1, "IsNext": 0},
+            in_force,
         )
 
     def _is_machines(self, device: CimInstance) -> bool:

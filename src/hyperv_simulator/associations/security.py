@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hyperv_simulator import identifiers as ids
-from hyperv_simulator.associations.walks import Walks
+from hyperv_simulator.associations.walks import Walks, in_force
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM
 from hyperv_simulator.machines.security import ELEMENT, SECURITY, TPM
 from hyperv_simulator.machines.settings import VSSD
@@ -51,5 +51,5 @@ class SecurityAssociations:
                 lambda settings, wanted=element_class: self._repository.owned(  # type: ignore[misc]  # bound at definition
                     wanted, ids.system_of(settings.text("InstanceID"))
                 ),
-                lambda _left, _right: {"IsCurrent": 1, "IsDefault": 1, "IsNext": 0},
+                in_force,
             )

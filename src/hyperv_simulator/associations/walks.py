@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from compute_hyperv.cim.values import CimInstance, CimReference
+from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.machines.registry import COMPUTER_SYSTEM, Machines
 from hyperv_simulator.machines.settings import VSSD
@@ -33,3 +33,8 @@ class Walks:
 def some(instance: CimInstance | None) -> tuple[CimInstance, ...]:
     """None or one, as a walk gives it."""
     return () if instance is None else (instance,)
+
+
+def in_force(_element: CimInstance, _settings: CimInstance) -> Mapping[str, CimValue]:
+    """What Msvm_ElementSettingData says of settings that an element has now (real-instances 1.3)."""
+    return {"IsCurrent": 1, "IsDefault": 1, "IsNext": 0}

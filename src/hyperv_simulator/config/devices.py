@@ -15,9 +15,12 @@ Obstacle = Literal["", "reserved_memory", "acs", "conventional", "firmware", "li
 _LOCATION = re.compile(r"PCIROOT\([0-9A-F]+\)(#PCI\([0-9A-F]{4}\))+")
 
 
-def _check_hex(name: str, value: str, digits: int) -> None:
-    if not re.fullmatch(f"[0-9A-Fa-f]{{{digits}}}", value):
-        raise ConfigError(f"{name} is {value!r}; write {digits} hexadecimal digits")
+def _check_ids(device: PciDeviceConfig | GpuConfig) -> None:
+    """What the PCI configuration space says of a device."""
+    for name, digits in (("vendor_id", 4), ("device_id", 4), ("subsystem_id", 8), ("revision", 2)):
+        value = getattr(device, name)
+        if not re.fullmatch(f"[0-9A-Fa-f]{{{digits}}}", value):
+            raise ConfigError(f"{name} is {value!r}; write {digits} hexadecimal digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,7 @@ class PciDeviceConfig:
     dismounted: bool = False
 
     def __post_init__(self) -> None:
-        for name, digits in (("vendor_id", 4), ("device_id", 4), ("subsystem_id", 8), ("revision", 2)):
-            _check_hex(name, getattr(self, name), digits)
+        _check_ids(self)
         if self.location_path and not _LOCATION.fullmatch(self.location_path):
             raise ConfigError(f"location_path is {self.location_path!r}; write PCIROOT(40)#PCI(0100)#PCI(0000), say")
         if self.memory_mb < 0:
@@ -93,8 +95,7 @@ class GpuConfig:
     driver_version: str = "31.0.15.5222"
 
     def __post_init__(self) -> None:
-        for name, digits in (("vendor_id", 4), ("device_id", 4), ("subsystem_id", 8), ("revision", 2)):
-            _check_hex(name, getattr(self, name), digits)
+        _check_ids(self)
         if self.partition_count not in self.valid_partition_counts:
             counts = ", ".join(map(str, self.valid_partition_counts))
             raise ConfigError(f"partition_count is {self.partition_count}; write one of {counts}")

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hyperv_simulator.operating_system.cluster import MSCLUSTER, errors
+from hyperv_simulator.operating_system.cluster import errors
 from hyperv_simulator.operating_system.cluster.errors import cluster_error
 from hyperv_simulator.operating_system.cluster.instances import SHARED_VOLUME
 from hyperv_simulator.operating_system.cluster.member import NODE, Member
+from hyperv_simulator.operating_system.cluster.member_provider import MemberProvider
 from hyperv_simulator.operating_system.cluster.state import Resource
-from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
+from hyperv_simulator.providers.base import Call, Method, Outputs
 
 _NO_DRAIN = 0  # DrainType
 _REDIRECTED, _IN_MAINTENANCE = 1, 4  # FaultState
 
 
-class NodeProvider(Provider):
+class NodeProvider(MemberProvider):
     """Pausing a node and letting it go on; a drain moves the groups of machines away."""
 
     class_name = NODE
-    namespace = MSCLUSTER
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._cluster = member.cluster
 
     def methods(self) -> Mapping[str, Method]:
         return {"Pause": self._pause, "Resume": self._resume}
@@ -47,15 +43,10 @@ class NodeProvider(Provider):
         return {}
 
 
-class SharedVolumeProvider(Provider):
+class SharedVolumeProvider(MemberProvider):
     """Maintenance and redirected access of a shared volume, and which node coordinates it."""
 
     class_name = SHARED_VOLUME
-    namespace = MSCLUSTER
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._cluster = member.cluster
 
     def methods(self) -> Mapping[str, Method]:
         return {

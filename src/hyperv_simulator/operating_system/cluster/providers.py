@@ -10,9 +10,10 @@ from compute_hyperv.cim.values import CimInstance
 from hyperv_simulator import identifiers as ids
 from hyperv_simulator.config.cluster import QuorumType
 from hyperv_simulator.machines.transitions import State
-from hyperv_simulator.operating_system.cluster import MSCLUSTER, clusprop, errors
+from hyperv_simulator.operating_system.cluster import clusprop, errors
 from hyperv_simulator.operating_system.cluster.errors import cluster_error
 from hyperv_simulator.operating_system.cluster.member import GROUP, RESOURCE, Member
+from hyperv_simulator.operating_system.cluster.member_provider import MemberProvider
 from hyperv_simulator.operating_system.cluster.state import (
     FAILED,
     OFFLINE,
@@ -22,7 +23,7 @@ from hyperv_simulator.operating_system.cluster.state import (
     Resource,
 )
 from hyperv_simulator.outcomes import Refused
-from hyperv_simulator.providers.base import Call, Method, Outputs, Provider
+from hyperv_simulator.providers.base import Call, Method, Outputs
 
 _START, _TURN_OFF = 2, 3
 _RUNNING = 19  # GetNodeClusterState
@@ -41,13 +42,8 @@ _WRITABLE = (
 _USER = "NT AUTHORITY\\SYSTEM"
 
 
-class ClusterProvider(Provider):
+class ClusterProvider(MemberProvider):
     class_name = "MSCluster_Cluster"
-    namespace = MSCLUSTER
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._cluster = member.cluster
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -104,13 +100,8 @@ class ClusterProvider(Provider):
         return {}
 
 
-class GroupProvider(Provider):
+class GroupProvider(MemberProvider):
     class_name = GROUP
-    namespace = MSCLUSTER
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._cluster = member.cluster
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -216,13 +207,8 @@ class GroupProvider(Provider):
         return {}
 
 
-class ResourceProvider(Provider):
+class ResourceProvider(MemberProvider):
     class_name = RESOURCE
-    namespace = MSCLUSTER
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._cluster = member.cluster
 
     def methods(self) -> Mapping[str, Method]:
         return {
