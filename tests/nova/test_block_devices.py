@@ -9,7 +9,7 @@ from compute_hyperv.host.model import Bus, Drive, DriveKind
 from compute_hyperv.nova import block_devices
 from compute_hyperv.nova.block_devices import BlankDisk, Wishes
 from compute_hyperv.nova.errors import BlockDeviceRefused, InstanceRefused
-from tests.nova.making import make_image_meta, make_instance
+from tests.nova.making import make_flavor, make_image_meta, make_instance
 
 FOLDER = r"D:\instances\instance-0000002a"
 GIB, MIB = 1 << 30, 1 << 20
@@ -41,6 +41,7 @@ def layout(
     iops_limit=0,
     properties=None,
     disk_format="vhdx",
+    root_gb=10,
 ):
     devices = {
         "root_device_name": "/dev/sda",
@@ -50,7 +51,7 @@ def layout(
         "block_device_mapping": list(volumes),
     }
     return block_devices.layout(
-        make_instance(image_properties=properties),
+        make_instance(flavor=make_flavor(root_gb=root_gb), image_properties=properties),
         make_image_meta(properties, disk_format),
         devices,
         Wishes(FOLDER, generation, config_drive, file_system, iops_limit),
@@ -218,11 +219,25 @@ ISO_ROOTS = [("disk", 1, IDE), ("cdrom", 1, IDE), (None, 2, SCSI)]
 
 
 @pytest.mark.parametrize(("kind", "generation", "bus"), ISO_ROOTS)
-def test_an_iso_is_a_dvd_in_the_roots_place(kind, generation, bus):
+def test_an_iso_is_a_dvd_in_the_roots_place_and_behind_it_is_an_empty_root_disk(kind, generation, bus):
     found = layout(generation=generation, image=[root(kind=kind)], disk_format="iso", iops_limit=500)
 
-    assert found.drives == (Drive(FOLDER + r"\root.iso", bus, 0, 0, DriveKind.DVD),)
-    assert found.boot_order == (0,)
+    root_disk = Drive(FOLDER + r"\root.vhdx", bus, 0, 1, iops_limit=500)
+    assert found.drives == (Drive(FOLDER + r"\root.iso", bus, 0, 0, DriveKind.DVD), root_disk)
+    assert found.boot_order == (0, 1)
+    assert found.blank_disks == (BlankDisk(root_disk.path, 10 * GIB),)
+
+
+def test_behind_an_iso_is_no_root_disk_where_the_flavor_has_none():
+    found = layout(disk_format="iso", root_gb=0, ephemerals=[device()])
+
+    assert places(found) == [("root.iso", SCSI, 0, 0), ("eph0.vhdx", SCSI, 0, 1)]
+
+
+def test_disks_on_ide_leave_the_place_behind_an_iso_to_the_root():
+    found = layout(generation=1, disk_format="iso", ephemerals=[device(bus="ide")] * 2)
+
+    assert places(found)[2:] == [("eph0.vhdx", IDE, 1, 0), ("eph1.vhdx", IDE, 1, 1)]
 
 
 def test_the_root_comes_first_at_boot_then_ephemeral_disks_and_never_swap_or_config_drive():

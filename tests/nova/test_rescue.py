@@ -12,6 +12,7 @@ from tests.nova import making
 
 FOLDER = r"C:\OpenStack\Instances\instance-1"
 ROOTS = {1: Drive(FOLDER + r"\root.vhdx", Bus.IDE, 0, 0), 2: Drive(FOLDER + r"\root.vhdx", Bus.SCSI, 0, 0)}
+ISO_DRIVE = Drive(FOLDER + r"\root.iso", Bus.SCSI, 0, 0, DriveKind.DVD)
 DISK, ISO, VHD = (CachedImage(rf"C:\_base\i.{form}", form, 1 << 30) for form in ("vhdx", "iso", "vhd"))
 
 
@@ -56,7 +57,39 @@ def test_what_a_machine_does_not_boot_from_is_refused(generation, image, propert
         place(generation, image, **properties)
 
 
+# The places of the rescue disk and of the root (None: an attempt that broke off has taken it out), and whether the
+# rescue disk has the root's place.
+IN_PLACE = [
+    (1, (Bus.IDE, 0, 0), (Bus.SCSI, 0, 0), True),
+    (1, (Bus.IDE, 0, 1), (Bus.SCSI, 0, 0), True),  # behind an ISO
+    (1, (Bus.IDE, 0, 1), None, True),
+    (1, (Bus.IDE, 0, 1), (Bus.IDE, 0, 0), False),
+    (1, (Bus.IDE, 1, 0), (Bus.IDE, 0, 1), False),
+    (2, (Bus.SCSI, 0, 0), (Bus.SCSI, 0, 1), True),
+    (2, (Bus.SCSI, 0, 0), None, True),
+    (2, (Bus.SCSI, 0, 1), (Bus.SCSI, 0, 2), True),  # behind an ISO
+    (2, (Bus.SCSI, 0, 1), (Bus.SCSI, 0, 0), False),
+    (2, (Bus.SCSI, 0, 2), (Bus.SCSI, 0, 1), False),
+]
+
+
+@pytest.mark.parametrize(("generation", "rescue_place", "root_place", "expected"), IN_PLACE)
+def test_which_way_a_server_was_rescued_is_read_off_its_drives(generation, rescue_place, root_place, expected):
+    disk = Drive(FOLDER + r"\root-rescue.vhdx", *rescue_place)
+    root = Drive(FOLDER + r"\root.vhdx", *root_place) if root_place else None
+    assert rescue._is_in_roots_place(disk, root, DriveLayout(generation, ())) is expected
+
+
 def test_a_server_without_a_root_disk_is_refused():
-    layout = DriveLayout(2, (Drive(FOLDER + r"\root.iso", Bus.SCSI, 0, 0, DriveKind.DVD),))
+    layout = DriveLayout(2, (ISO_DRIVE,))
     with pytest.raises(exception.InstanceNotRescuable, match="no root disk"):
         rescue._root(making.make_instance(), layout)
+
+
+def test_behind_an_iso_a_rescue_disk_takes_the_roots_place_and_not_the_isos():
+    root = Drive(FOLDER + r"\root.vhdx", Bus.SCSI, 0, 1)
+    layout = DriveLayout(2, (ISO_DRIVE, root))
+    drive = rescue._place(
+        making.make_instance(), objects.ImageMeta(properties=objects.ImageMetaProps()), layout, root, DISK, stable=False
+    )
+    assert (drive.bus, drive.controller, drive.slot) == (Bus.SCSI, 0, 1)

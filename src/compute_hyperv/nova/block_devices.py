@@ -6,6 +6,9 @@ Rule 2: what Nova, a flavor or a user asks for is given, or refused with what to
 Where drives go: a generation 1 machine boots from IDE controller 0 slot 0 and has its config drive at IDE controller 1
 slot 0; a generation 2 machine has everything on SCSI. All others go to the next free SCSI slot, or on generation 1 to
 IDE where they ask for it.
+
+A server that boots from an ISO has that in its root's place, and behind it an empty root disk to install a system on,
+as with Nova's VMware driver: at a place that firmware can boot from.
 """
 
 from __future__ import annotations
@@ -33,7 +36,11 @@ SWAP = "swap"
 
 _GIB, _MIB = 1 << 30, 1 << 20
 _BUSES = {"ide": Bus.IDE, "scsi": Bus.SCSI}
-_ROOT: Mapping[Generation, _Place] = {1: (Bus.IDE, 0, 0), 2: (Bus.SCSI, 0, 0)}
+#: Where the machine boots from, and where its root disk is while an ISO has that place.
+ROOT_PLACES: Mapping[Generation, tuple[_Place, _Place]] = {
+    1: ((Bus.IDE, 0, 0), (Bus.IDE, 0, 1)),
+    2: ((Bus.SCSI, 0, 0), (Bus.SCSI, 0, 1)),
+}
 _CONFIG_DRIVE_OF_GENERATION_1: _Place = (Bus.IDE, 1, 0)
 
 
@@ -68,7 +75,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """:param drives: the root first, then ephemeral disks, the swap disk, and the config drive.
+    """:param drives: the root first, after it the disk behind an ISO, ephemeral disks, the swap disk, the config drive.
     :param boot_order: the drives to boot from, in this order, by their position in ``drives``.
     :param config_drive: the one among them; None without one.
     :param blank_disks: the files to be made for them.
@@ -98,10 +105,6 @@ def layout(
     return made.layout()
 
 
-def root_place(generation: Generation) -> _Place:
-    return _ROOT[generation]
-
-
 class _Making:
     def __init__(self, instance: Instance, image_meta: ImageMeta, wishes: Wishes) -> None:
         self._instance = instance
@@ -111,8 +114,12 @@ class _Making:
         self._boot_order: list[int] = []
         self._blank_disks: list[BlankDisk] = []
         self._device_names: dict[str, Drive] = {}
+        self._boots_from_iso = "disk_format" in image_meta and image_meta.disk_format == "iso"
+        self._first_place, self._second_place = ROOT_PLACES[wishes.generation]
         buses = list(Bus) if wishes.generation == 1 else [Bus.SCSI]
-        taken = [_ROOT[wishes.generation]]
+        taken = [self._first_place]
+        if self._has_disk_behind_iso:
+            taken.append(self._second_place)
         if wishes.config_drive and wishes.generation == 1:
             taken.append(_CONFIG_DRIVE_OF_GENERATION_1)
         places = [
@@ -122,6 +129,10 @@ class _Making:
             for slot in range(SLOTS_OF[bus])
         ]
         self._free = [place for place in places if place not in taken]
+
+    @property
+    def _has_disk_behind_iso(self) -> bool:
+        return self._boots_from_iso and self._instance.flavor.root_gb > 0
 
     def layout(self) -> Layout:
         return Layout(
@@ -133,8 +144,7 @@ class _Making:
         )
 
     def add_root(self, images: list[Mapping[str, Any]], block_device_info: Mapping[str, Any] | None) -> None:
-        is_iso = "disk_format" in self._image_meta and self._image_meta.disk_format == "iso"
-        place = _ROOT[self._wishes.generation]
+        is_iso, place = self._boots_from_iso, self._first_place
         for device in images:
             self._check_type(device, ("disk", "cdrom") if is_iso else ("disk",))
             if self._bus(device) not in (None, place[0]):
@@ -147,6 +157,10 @@ class _Making:
         path = names.root_disk(self._wishes.folder, "iso" if is_iso else "vhdx")
         name = driver.block_device_info_get_root_device(block_device_info)
         self._add(name, path, place, DriveKind.DVD if is_iso else DriveKind.DISK, boots=True)
+        if self._has_disk_behind_iso:
+            path = names.root_disk(self._wishes.folder, "vhdx")
+            self._add(None, path, self._second_place, boots=True)
+            self._blank_disks.append(BlankDisk(path, self._instance.flavor.root_gb * _GIB))
 
     def add_ephemeral(self, number: int, device: Mapping[str, Any]) -> None:
         self._check_type(device, ("disk",))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from compute_hyperv.host import paths
 
-PipeRole = Literal["rw", "ro"]
+PipeRole = Literal["rw", "ro", "com1", "com2"]
 
 
 def image_cache_folder(instances_path: str) -> str:
@@ -41,6 +41,11 @@ def is_root_disk(path: str) -> bool:
     """Whether a file is a root disk: ``root.vhdx``, or what a machine with checkpoints goes on in:
     ``root_<GUID>.avhdx``."""
     return _is_named(r"root(_[0-9a-f-]{36})?\.a?vhdx?", path)
+
+
+def is_root_iso(path: str) -> bool:
+    """Whether a file is the ISO image that a server boots from."""
+    return _is_named(r"root\.iso", path)
 
 
 def rescue_disk(folder: str, disk_format: str) -> str:
@@ -92,7 +97,8 @@ def _is_named(pattern: str, path: str) -> bool:
 
 
 def pipe(instance_uuid: str, role: PipeRole) -> str:
-    r"""The named pipe of a serial port: ``\\.\pipe\<uuid>_rw`` for interactive use, ``_ro`` for the log only."""
+    r"""The named pipe of a serial port: ``\\.\pipe\<uuid>_rw`` for interactive use, ``_ro`` for the log only, ``_com1``
+    and ``_com2`` for a port without a role (ours: the retired driver had none)."""
     return rf"\\.\pipe\{instance_uuid}_{role}"
 
 

@@ -6,6 +6,7 @@ SCSI disk, and a config drive is exchanged for one with the rescue password. Sta
 
 Which of the two it was is read off the machine: a rescue disk in the root's place was put there in place. So leaving
 works after an attempt that broke off anywhere, after a restart, and for servers that the retired driver has rescued.
+A server that boots from an ISO keeps that; what is rescued is the root disk behind it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from compute_hyperv.host import paths
 from compute_hyperv.host.machine_definition import SLOTS_OF
 from compute_hyperv.host.model import Bus, Drive, DriveKind, DriveLayout
 from compute_hyperv.nova import config_drive, names, spec
-from compute_hyperv.nova.block_devices import root_place
+from compute_hyperv.nova.block_devices import ROOT_PLACES
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.image_properties import image_property
 from compute_hyperv.nova.images.cache import CachedImage, ImageCache
@@ -106,8 +107,9 @@ class Rescue:
         layout = self._host.drives.layout(machine_id)
         back = {drive.path: _own(drive.path) for drive in layout.drives if names.is_rescue_config_drive(drive.path)}
         rescue = next((drive for drive in layout.drives if names.is_rescue_disk(drive.path)), None)
-        root = next((drive.path for drive in layout.drives if names.is_root_disk(drive.path)), None)
-        if rescue is not None and _is_at(rescue, root_place(layout.generation)):
+        root_drive = next((drive for drive in layout.drives if names.is_root_disk(drive.path)), None)
+        root = root_drive.path if root_drive else None
+        if rescue is not None and _is_in_roots_place(rescue, root_drive, layout):
             if root is not None:
                 self._host.machines.detach_drive(machine_id, root)
             root = root or self._find_root(instance, paths.parent(rescue.path))
@@ -116,7 +118,8 @@ class Rescue:
             self._host.machines.detach_drive(machine_id, rescue.path)
         self._host.drives.exchange(machine_id, back)
         if root is not None:
-            self._host.drives.boot_from(machine_id, root)
+            iso = next((drive.path for drive in layout.drives if names.is_root_iso(drive.path)), None)
+            self._host.drives.boot_from(machine_id, iso or root)
             self._delete_files(paths.parent(root))
         self._power.start(instance, machine_id)
 
@@ -178,7 +181,9 @@ def _root(instance: Instance, layout: DriveLayout) -> Drive:
         if names.is_root_disk(drive.path):
             return drive
     raise exception.InstanceNotRescuable(
-        instance_id=instance.uuid, reason="it has no root disk on the host that could be rescued"
+        instance_id=instance.uuid,
+        reason="it has no root disk on the host that could be rescued. A server that boots from an ISO has one where "
+        "its flavor says so",
     )
 
 
@@ -225,6 +230,12 @@ def _drive_at_free_slot(layout: DriveLayout, path: str, bus: Bus, kind: DriveKin
             if (bus, controller, slot) not in taken:
                 return Drive(path, bus, controller, slot, kind)
     raise exception.InvalidBDMFormat(details=f"no slot is left on {bus.value} for {path}")
+
+
+def _is_in_roots_place(rescue: Drive, root: Drive | None, layout: DriveLayout) -> bool:
+    """The root's place behind an ISO is the second one; a stable rescue disk there has the root before it."""
+    first, second = ROOT_PLACES[layout.generation]
+    return _is_at(rescue, first) or (_is_at(rescue, second) and not (root and _is_at(root, first)))
 
 
 def _is_at(drive: Drive, place: tuple[Bus, int, int]) -> bool:

@@ -261,7 +261,10 @@ def _root_path(instance: Instance, layout: DriveLayout) -> str:
     for drive in layout.drives:
         if names.is_root_disk(drive.path):
             return drive.path
-    raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason="it has no root disk on the host.")
+    raise exception.InstanceUnacceptable(
+        instance_id=instance.uuid,
+        reason="it has no root disk on the host. A server that boots from an ISO has one where its flavor says so.",
+    )
 
 
 def _format(layout: DriveLayout) -> str:

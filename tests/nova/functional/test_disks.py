@@ -136,7 +136,8 @@ def test_a_server_boots_from_an_iso(cloud, host1, boot):
     server = boot(image=cloud.add_image(Image(iso, "iso", {})), ephemeral=1)
 
     found = drives(host1, server)
-    assert set(found) == {"root.iso", "eph0.vhdx"}
+    assert set(found) == {"root.iso", "root.vhdx", "eph0.vhdx"}
+    assert disk(host1, server, "root.vhdx").virtual_size_bytes == GIB
     assert (found["root.iso"].kind, found["root.iso"].bus, found["root.iso"].slot) == (DriveKind.DVD, Bus.IDE, 0)
     assert host1.client.files.read(found["root.iso"].path) == iso
     assert host1.machine(server).state is MachineState.RUNNING
