@@ -31,6 +31,7 @@ from hyperv_simulator.storage.vhd import DiskStore
 
 # Windows gives process ids in steps of 4.
 _process_ids = itertools.count(4096, 4)
+_FIRST_PORT = 1  # COM 1
 
 
 # What a guest may do by itself; "mute" and "answer": its integration services stop, and go on.
@@ -40,7 +41,7 @@ Action = Literal["power-off", "reset", "crash", "mute", "answer"]
 class PipeHolder(Protocol):
     """Makes a named pipe exist as long as the result is open (`pipes.PipeServer`)."""
 
-    def open(self, name: str) -> PipeHandle: ...
+    def open(self, name: str, greeting: bytes = b"") -> PipeHandle: ...
 
 
 class PipeHandle(Protocol):
@@ -63,6 +64,7 @@ class NoneGuest:
     ) -> None:
         self.spec = spec
         self.integration = config.integration_services
+        self._greeting = config.console.encode()
         self.console = NoneConsole(spec.name)
         self.exchange = NoneExchange(spec.name, config)
         self._listener = listener
@@ -192,7 +194,11 @@ class NoneGuest:
         with self._lock:
             for pipe in self._open_pipes.values():
                 pipe.close()
-            self._open_pipes = {number: self._pipes.open(name) for number, name in serial if name}
+            self._open_pipes = {
+                number: self._pipes.open(name, self._greeting if number == _FIRST_PORT else b"")
+                for number, name in serial
+                if name
+            }
 
     def act(self, action: Action) -> None:
         """Do something by itself, without having been asked by its host. Nothing happens while it is off."""
@@ -208,7 +214,7 @@ class NoneGuest:
         else:
             self.integration = action == "answer"
 
-    def print(self, text: str, number: int = 1) -> None:
+    def print(self, text: str, number: int = _FIRST_PORT) -> None:
         """Say something on a serial port, for tests that want a console."""
         with self._lock:
             if pipe := self._open_pipes.get(number):

@@ -57,8 +57,11 @@ def short_name(pipe: str) -> str:
 class Pipe:
     """One named pipe that is there until `close`."""
 
-    def __init__(self, server: PipeServer, name: str, listener: socket.socket | None) -> None:
+    def __init__(
+        self, server: PipeServer, name: str, listener: socket.socket | None, greeting: bytes = b""
+    ) -> None:
         self.name = name
+        self.greeting = greeting
         self._server = server
         self.listener = listener
         self.client: socket.socket | None = None
@@ -108,9 +111,10 @@ class PipeServer:
         self._thread = threading.Thread(target=self._loop, name="pipes", daemon=True)
         self._thread.start()
 
-    def open(self, name: str) -> Pipe:
+    def open(self, name: str, greeting: bytes = b"") -> Pipe:
         """Make a pipe.
 
+        :param greeting: what each client reads first.
         :raises GuestError: another machine has it.
         """
         plain = short_name(name)
@@ -127,7 +131,7 @@ class PipeServer:
             except OSError as error:
                 listener.close()
                 raise GuestError(0x80004005, f"The pipe {name} can't be made: {error}") from error
-            pipe = self._pipes[plain] = Pipe(self, plain, listener)
+            pipe = self._pipes[plain] = Pipe(self, plain, listener, greeting)
         self.call(lambda: self._watch(listener, selectors.EVENT_READ, lambda _: self._accept(pipe, listener)))
         return pipe
 
@@ -235,6 +239,7 @@ class PipeServer:
         self._selector.unregister(client)
         pipe.client = client
         self._watch(client, selectors.EVENT_READ, lambda events: self._serve_client(pipe, events))
+        self.guest_says(pipe, pipe.greeting)
 
     def _serve_client(self, pipe: Pipe, events: int) -> None:
         client = pipe.client

@@ -48,6 +48,18 @@ def test_a_client_hears_the_guest_and_the_guest_hears_the_client(files: FileClie
     client.close()
 
 
+def test_a_pipe_with_a_greeting_says_it_to_each_client(files: FileClient, module_pipes: PipeServer) -> None:
+    pipe = module_pipes.open("greets", b"login: ")
+    try:
+        for _ in range(2):
+            client = files.open_pipe("greets")
+            assert client.read(0, 4096) == b"login: "
+            client.close()
+            eventually(lambda: not pipe.connected)
+    finally:
+        pipe.close()
+
+
 def test_what_was_said_before_a_client_came_is_lost(files: FileClient, pipe: Pipe, guest: socket.socket) -> None:
     guest.sendall(b"nobody hears this")
     time.sleep(0.05)
