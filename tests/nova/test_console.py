@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compute_hyperv.nova import console
+from compute_hyperv.nova import console, names
 from compute_hyperv.nova.console import KEPT_BYTES_PER_FILE, LogFile
+from tests.nova.making import make_flavor, make_instance
 
 
 @pytest.fixture
@@ -54,3 +55,21 @@ def test_a_removed_log_leaves_nothing(log, tmp_path):
 
 def test_pipes_of_a_machine_of_which_only_the_uuid_is_known():
     assert console.possible_log_pipes("u") == (r"\\.\pipe\u_ro", r"\\.\pipe\u_rw")
+
+
+# interactive_serial_port, logging_serial_port, pipe
+LOG_PIPES = [(None, None, "rw"), ("1", "2", "ro"), ("2", None, "ro"), ("2", "2", "rw")]
+
+
+@pytest.mark.parametrize(("interactive", "logging", "role"), LOG_PIPES)
+def test_the_log_is_that_of_the_port_that_is_only_logged_else_of_the_interactive_one(interactive, logging, role):
+    wishes = {"interactive_serial_port": interactive, "logging_serial_port": logging}
+    instance = make_instance(image_properties={name: value for name, value in wishes.items() if value})
+
+    assert console.log_pipe(instance) == (names.pipe(instance.uuid, role),)
+
+
+def test_a_server_that_the_retired_driver_made_is_heard_however_many_ports_its_flavor_asks_for():
+    instance = make_instance(flavor=make_flavor(extra_specs={"hw:serial_port_count": "4"}))
+
+    assert console.log_pipe(instance) == (names.pipe(instance.uuid, "rw"),)

@@ -225,6 +225,50 @@ def test_a_serial_port_that_there_is_not_is_refused(name, number):
         plan(image={name: number})
 
 
+COM1, COM2 = rf"\\.\pipe\{INSTANCE_UUID}_com1", rf"\\.\pipe\{INSTANCE_UUID}_com2"
+
+# hw:serial_port_count, hw_serial_port_count, interactive_serial_port, logging_serial_port, ports
+SERIAL_PORT_COUNTS = [
+    ("0", None, None, None, (SerialPort(1, RW),)),
+    ("1", None, None, None, (SerialPort(1, RW),)),
+    ("2", None, None, None, (SerialPort(1, RW), SerialPort(2, COM2))),
+    (None, "2", None, None, (SerialPort(1, RW), SerialPort(2, COM2))),
+    ("2", "1", None, None, (SerialPort(1, RW),)),
+    ("2", None, "2", "2", (SerialPort(1, COM1), SerialPort(2, RW))),
+    ("2", None, "1", "2", (SerialPort(1, RW), SerialPort(2, RO))),
+]
+
+
+@pytest.mark.parametrize(("flavor", "image", "interactive", "logging", "ports"), SERIAL_PORT_COUNTS)
+def test_flavor_or_image_say_how_many_serial_ports_there_are(flavor, image, interactive, logging, ports):
+    wishes = {
+        "hw_serial_port_count": image,
+        "interactive_serial_port": interactive,
+        "logging_serial_port": logging,
+    }
+
+    machine = plan(
+        image={name: value for name, value in wishes.items() if value},
+        flavor=make_flavor(extra_specs={"hw:serial_port_count": flavor} if flavor else {}),
+    )
+
+    assert machine.serial_ports == ports
+
+
+@pytest.mark.parametrize(
+    ("flavor", "image", "why"),
+    [
+        ("3", {}, "asks for 3 serial ports: Hyper-V machines have 1 or 2. Change hw:serial_port_count"),
+        ("-1", {}, "asks for -1 serial ports"),
+        (None, {"hw_serial_port_count": "4"}, "asks for 4 serial ports"),
+        ("1", {"logging_serial_port": "2"}, "a console on serial port 2 .* the server gets 1"),
+    ],
+)
+def test_serial_ports_that_a_machine_cannot_have_are_refused(flavor, image, why):
+    with pytest.raises(InstanceRefused, match=why):
+        plan(image=image, flavor=make_flavor(extra_specs={"hw:serial_port_count": flavor} if flavor else {}))
+
+
 REQUIRED, OPTIONAL, DISABLED = "required", "optional", "disabled"
 
 # os_secure_boot of the image, os:secure_boot of the flavor, on

@@ -40,9 +40,9 @@ _LAST_RETRY_S = 15.0
 
 def log_pipe(instance: Instance) -> tuple[str, ...]:
     """The pipe of the serial port whose output is the console log: the one that is only logged, where there is one."""
-    ports = spec.serial_ports(instance, instance.image_meta)
+    pipes = spec.serial_port_pipes(instance, instance.image_meta).values()
     read_only = names.pipe(instance.uuid, "ro")
-    return (read_only,) if any(port.pipe == read_only for port in ports) else (names.pipe(instance.uuid, "rw"),)
+    return (read_only,) if read_only in pipes else (names.pipe(instance.uuid, "rw"),)
 
 
 def possible_log_pipes(instance_uuid: str) -> tuple[str, ...]:

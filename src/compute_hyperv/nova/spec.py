@@ -17,6 +17,7 @@ from nova.network import model as network_model
 from nova.objects.fields import SecureBoot
 from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
+from nova.virt import hardware as nova_hardware
 
 from compute_hyperv.host import paths, versions
 from compute_hyperv.host.errors import UnsupportedByHost
@@ -204,20 +205,54 @@ def wants_nested_virtualization(instance: Instance, image_meta: ImageMeta, host_
     return True
 
 
-_SERIAL_PORT_NUMBERS = (1, 2)
+_SERIAL_PORTS: Mapping[int, names.PipeRole] = {1: "com1", 2: "com2"}
 
 
 def serial_ports(instance: Instance, image_meta: ImageMeta) -> tuple[SerialPort, ...]:
-    """The machine's serial ports: one to talk to and one that is only logged, or one for both, which is the default."""
+    """The machine's serial ports that lead somewhere: those with a role, and as many as flavor or image ask for."""
+    pipes = serial_port_pipes(instance, image_meta)
+    count = _serial_port_count(instance, image_meta)
+    if count is not None and max(pipes) > count:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"the image puts a console on serial port {max(pipes)} (interactive_serial_port, "
+            f"logging_serial_port), but the server gets {count} (hw:serial_port_count of the flavor, "
+            "hw_serial_port_count of the image). Change one of them.",
+        )
+    others = {number: names.pipe(instance.uuid, _SERIAL_PORTS[number]) for number in range(1, (count or 0) + 1)}
+    return tuple(SerialPort(number, pipe) for number, pipe in sorted((others | pipes).items()))
+
+
+def serial_port_pipes(instance: Instance, image_meta: ImageMeta) -> dict[int, str]:
+    """The pipes of the ports that have a role, by number: one to talk to and one that is only logged, or one for both,
+    which is the default."""
     interactive = _serial_port_number(instance, image_meta, "interactive_serial_port")
     logging = _serial_port_number(instance, image_meta, "logging_serial_port")
     roles: dict[int, names.PipeRole] = {logging: "ro", interactive: "rw"}
-    return tuple(SerialPort(number, names.pipe(instance.uuid, roles[number])) for number in sorted(roles))
+    return {number: names.pipe(instance.uuid, role) for number, role in roles.items()}
+
+
+def _serial_port_count(instance: Instance, image_meta: ImageMeta) -> int | None:
+    """As Nova reads it for libvirt: the image may ask for fewer than the flavor. None where neither says anything."""
+    asked = (
+        instance.flavor.extra_specs.get("hw:serial_port_count"),
+        image_property(instance, image_meta, "hw_serial_port_count"),
+    )
+    if asked == (None, None):
+        return None
+    count: int = nova_hardware.get_number_of_serial_ports(instance.flavor, image_meta)
+    if count not in _SERIAL_PORTS:
+        raise InstanceRefused(
+            instance_id=instance.uuid,
+            reason=f"it asks for {count} serial ports: Hyper-V machines have 1 or 2. Change hw:serial_port_count of "
+            "the flavor, or hw_serial_port_count of the image.",
+        )
+    return count
 
 
 def _serial_port_number(instance: Instance, image_meta: ImageMeta, name: str) -> int:
-    text = image_property(instance, image_meta, name) or str(_SERIAL_PORT_NUMBERS[0])
-    if text not in {str(number) for number in _SERIAL_PORT_NUMBERS}:
+    text = image_property(instance, image_meta, name) or "1"
+    if text not in {str(number) for number in _SERIAL_PORTS}:
         raise exception.ImageSerialPortNumberInvalid(
             f"The image has {name}={text}: Hyper-V machines have the serial ports 1 and 2."
         )
