@@ -6,7 +6,8 @@
 SOURCE is a folder with one ``<namespace with dots>.json`` per namespace, ``_system_classes.json`` and
 ``_wsman_faults.json`` (origin and licences: see NOTICE). What comes out holds only what the program reads: names,
 types, keys, references, embedded classes, value maps, defaults, overrides, methods and their return values. Same
-source, same bytes: the output is sorted where order has no meaning, and carries no date.
+source, same bytes: the output is sorted where order has no meaning, and carries no date. Namespaces that SOURCE lacks
+stand in ``tools/schema``, each with its origin, in the same form.
 
 Nothing here is imported by the program; the record format below is what ``cim/schema.py`` reads::
 
@@ -26,6 +27,8 @@ from typing import Any
 
 Record = dict[str, Any]
 
+_OWN = Path(__file__).parent / "schema"
+
 # The generator of the source wrote these where a method returns something other than a number: the name of the returned
 # class in lower case, "integer" for two methods whose base class says uint32, "hresult" for one of WMI's own.
 _RETURN_TYPES = {"integer": "uint32", "hresult": "uint32", "wt_disk": "object", "wt_host": "object", "void": None}
@@ -40,7 +43,7 @@ def main() -> int:
 
     system = _system_classes(json.loads((options.source / "_system_classes.json").read_text("utf-8")))
     _write(options.output / "_system.json", {"classes": system})
-    for path in sorted(options.source.glob("root*.json")):
+    for path in sorted([*options.source.glob("root*.json"), *_OWN.glob("root*.json")]):
         document = json.loads(path.read_text("utf-8"))
         _write(options.output / path.name, _namespace(document, system))
     _write(
