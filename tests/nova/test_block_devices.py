@@ -9,6 +9,7 @@ from compute_hyperv.host.model import Bus, Drive, DriveKind
 from compute_hyperv.nova import block_devices
 from compute_hyperv.nova.block_devices import BlankDisk, Wishes
 from compute_hyperv.nova.errors import BlockDeviceRefused, InstanceRefused
+from compute_hyperv.nova.file_systems import EPHEMERAL, SWAP, FileSystem
 from tests.nova.making import make_flavor, make_image_meta, make_instance
 
 FOLDER = r"D:\instances\instance-0000002a"
@@ -38,6 +39,7 @@ def layout(
     volumes=(),
     config_drive=None,
     file_system=None,
+    file_system_for_all=None,
     iops_limit=0,
     properties=None,
     disk_format="vhdx",
@@ -54,7 +56,7 @@ def layout(
         make_instance(flavor=make_flavor(root_gb=root_gb), image_properties=properties),
         make_image_meta(properties, disk_format),
         devices,
-        Wishes(FOLDER, generation, config_drive, file_system, iops_limit),
+        Wishes(FOLDER, generation, config_drive, file_system, file_system_for_all, iops_limit),
     )
 
 
@@ -150,7 +152,7 @@ REFUSED = [
     (2, [device(bus="ide")], {}, "generation 2 has no IDE"),
     (1, [device(bus="virtio")], {}, "disk_bus=virtio"),
     (1, [device(kind="cdrom")], {}, "device_type=cdrom"),
-    (1, [device(guest_format="ntfs")], {}, "format ntfs"),
+    (1, [device(guest_format="zfs")], {}, "format zfs"),
     (1, [device()], {"file_system": "btrfs"}, "format btrfs"),
     (1, [device(bus="ide")] * 3, {"config_drive": DriveKind.DISK}, "2 controllers of 2 slots"),
     (1, [device(bus="ide")] * 4, {}, "2 controllers of 2 slots"),
@@ -193,6 +195,7 @@ FORMATS = [
     ("ext4", None, "ext4", "ephemeral0"),
     (None, "xfs", "xfs", "ephemeral0"),
     ("vfat", "xfs", "vfat", "ephemeral0"),
+    (None, "ntfs", "ntfs", "ephemeral0"),
 ]
 
 
@@ -200,12 +203,21 @@ FORMATS = [
 def test_an_ephemeral_disk_is_formatted_as_its_mapping_says_or_nova_conf(guest_format, default, file_system, label):
     found = layout(ephemerals=[device(size=3, guest_format=guest_format)], file_system=default)
 
-    assert found.blank_disks == (BlankDisk(FOLDER + r"\eph0.vhdx", 3 * GIB, file_system, label),)
+    expected = EPHEMERAL[file_system] if file_system else None
+    assert found.blank_disks == (BlankDisk(FOLDER + r"\eph0.vhdx", 3 * GIB, expected, label),)
+
+
+@pytest.mark.parametrize(("guest_format", "default"), [(None, None), ("ext4", None), ("vfat", "xfs")])
+def test_the_administrators_file_system_counts_more_than_what_is_asked_for(guest_format, default):
+    own = FileSystem("own", ("mkfs.own", "%(target)s"))
+    found = layout(ephemerals=[device(guest_format=guest_format)], file_system=default, file_system_for_all=own)
+
+    assert (found.blank_disks[0].file_system, found.blank_disks[0].label) == (own, "ephemeral0")
 
 
 def test_a_swap_disk_is_formatted_as_swap_whatever_ephemeral_disks_are():
     assert layout(swap=swap(512), file_system="ext4").blank_disks == (
-        BlankDisk(FOLDER + r"\swap.vhdx", 512 * MIB, "swap"),
+        BlankDisk(FOLDER + r"\swap.vhdx", 512 * MIB, SWAP),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from nova import exception
 
 from compute_hyperv.host.model import Bus, Drive, DriveKind, Memory, Nic, SecureBootTemplate, SerialPort
-from compute_hyperv.nova import spec
+from compute_hyperv.nova import file_systems, spec
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.settings import BuildSettings
 from tests.nova.making import INSTANCE_UUID, PORT_ID, make_flavor, make_image_meta, make_instance, make_vif
@@ -400,7 +400,19 @@ def test_nova_conf_says_how_ephemeral_disks_are_formatted(default):
 
     disks = spec.disk_layout(instance, image, {"ephemerals": [EPHEMERAL]}, settings, WINDOWS_2022, config_drive=False)
 
-    assert [disk.file_system for disk in disks.blank_disks] == [default]
+    assert [disk.file_system and disk.file_system.name for disk in disks.blank_disks] == [default]
+
+
+@pytest.mark.parametrize(("os_type", "program"), [("windows", "mkfs.ntfs"), ("linux", "mkfs.ext4")])
+def test_nova_conf_has_commands_for_kinds_of_guests(os_type, program):
+    own = file_systems.of_administrator(["windows=mkfs.ntfs %(target)s", "default=mkfs.ext4 %(target)s"])
+    settings = BuildSettings(instances_path=r"D:\instances", file_systems=own)
+    properties = {"os_type": os_type}
+    instance, image = make_instance(image_properties=properties), make_image_meta(properties)
+
+    disks = spec.disk_layout(instance, image, {"ephemerals": [EPHEMERAL]}, settings, WINDOWS_2022, config_drive=False)
+
+    assert [disk.file_system.command[0] for disk in disks.blank_disks] == [program]
 
 
 def test_a_limit_on_disks_on_windows_2012_is_left_to_another_host():

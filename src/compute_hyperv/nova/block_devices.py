@@ -25,14 +25,11 @@ from compute_hyperv.host.machine_definition import CONTROLLERS_OF, SLOTS_OF
 from compute_hyperv.host.model import Bus, Drive, DriveKind
 from compute_hyperv.nova import names
 from compute_hyperv.nova.errors import BlockDeviceRefused, InstanceRefused
+from compute_hyperv.nova.file_systems import EPHEMERAL, SWAP, FileSystem
 from compute_hyperv.nova.image_properties import image_property
 
 Generation = Literal[1, 2]
 _Place = tuple[Bus, int, int]  # bus, controller, slot
-
-#: What an ephemeral disk can be formatted with. Not ntfs: mkfs would write all of the disk.
-FILE_SYSTEMS = ("ext2", "ext3", "ext4", "vfat", "xfs")
-SWAP = "swap"
 
 _GIB, _MIB = 1 << 30, 1 << 20
 _BUSES = {"ide": Bus.IDE, "scsi": Bus.SCSI}
@@ -48,13 +45,13 @@ _CONFIG_DRIVE_OF_GENERATION_1: _Place = (Bus.IDE, 1, 0)
 class BlankDisk:
     """A disk to be made: empty, or with an empty file system.
 
-    :param file_system: one of FILE_SYSTEMS or SWAP; None for an unformatted disk.
+    :param file_system: None for an unformatted disk.
     :param label: the file system's.
     """
 
     path: str
     size_bytes: int
-    file_system: str | None = None
+    file_system: FileSystem | None = None
     label: str | None = None
 
 
@@ -64,12 +61,14 @@ class Wishes:
 
     :param config_drive: as what the config drive is attached; None without one.
     :param file_system: of ephemeral disks that ask for none; None leaves them unformatted.
+    :param file_system_for_all: of all ephemeral disks, whatever they ask for.
     """
 
     folder: str
     generation: Generation
     config_drive: DriveKind | None = None
     file_system: str | None = None
+    file_system_for_all: FileSystem | None = None
     iops_limit: int = 0
 
 
@@ -164,9 +163,10 @@ class _Making:
 
     def add_ephemeral(self, number: int, device: Mapping[str, Any]) -> None:
         self._check_type(device, ("disk",))
-        file_system = device["guest_format"] or self._wishes.file_system
-        if file_system is not None and file_system not in FILE_SYSTEMS:
-            raise self._refusal(device, f"asks for the format {file_system}: there are {', '.join(FILE_SYSTEMS)}")
+        asked = device["guest_format"] or self._wishes.file_system
+        if asked is not None and asked not in EPHEMERAL:
+            raise self._refusal(device, f"asks for the format {asked}: there are {', '.join(EPHEMERAL)}")
+        file_system = self._wishes.file_system_for_all or (EPHEMERAL[asked] if asked else None)
         path = names.ephemeral_disk(self._wishes.folder, number)
         self._add(device["device_name"], path, self._place(device), boots=True)
         label = f"ephemeral{number}" if file_system else None  # as the libvirt driver calls them

@@ -10,7 +10,7 @@ import nova.conf
 from nova.virt import driver
 from nova.virt import event as virt_event
 
-from compute_hyperv.nova.block_devices import FILE_SYSTEMS
+from compute_hyperv.nova.file_systems import EPHEMERAL
 from compute_hyperv.nova.rooms import Rooms, open_rooms
 
 CONF = nova.conf.CONF
@@ -160,7 +160,7 @@ class HyperVDriver(driver.ComputeDriver):
     # Disks
 
     def is_supported_fs_format(self, fs_type):
-        return fs_type in FILE_SYSTEMS
+        return fs_type in EPHEMERAL
 
     # Power
 

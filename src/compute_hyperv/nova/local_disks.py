@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nova.privsep.fs
 from nova import exception
 from nova.objects.instance import Instance
-from oslo_concurrency import lockutils, processutils
+from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import Busy
-from compute_hyperv.nova import names
-from compute_hyperv.nova.block_devices import SWAP, BlankDisk
+from compute_hyperv.nova import file_systems, names
+from compute_hyperv.nova.block_devices import BlankDisk
+from compute_hyperv.nova.file_systems import SWAP, FileSystem
 from compute_hyperv.nova.images import conversion, placing
 from compute_hyperv.nova.images.cache import CachedImage
 from compute_hyperv.nova.images.inspection import InspectedImage
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 _GIB, _MIB = 1 << 30, 1 << 20
-# The program that makes a file system, and the package of Debian that has it.
-_TOOLS = {
-    "ext2": ("mkfs.ext2", "e2fsprogs"),
-    "ext3": ("mkfs.ext3", "e2fsprogs"),
-    "ext4": ("mkfs.ext4", "e2fsprogs"),
-    "vfat": ("mkfs.vfat", "dosfstools"),
-    "xfs": ("mkfs.xfs", "xfsprogs"),
-    SWAP: ("mkswap", "util-linux"),
-}
 # As for images: seldom enough to cost nothing, far more often than they age.
 _NOTE_USE_AFTER = dt.timedelta(hours=1)
 
@@ -85,10 +76,10 @@ class LocalDisks:
         else:
             self._host.files.copy_on_host(self._formatted(disk, disk.file_system), disk.path)
 
-    def _formatted(self, disk: BlankDisk, file_system: str) -> str:
+    def _formatted(self, disk: BlankDisk, file_system: FileSystem) -> str:
         """Where the empty file system is kept, made now if it is not there."""
-        size = disk.size_bytes // (_MIB if file_system == SWAP else _GIB)
-        path = names.formatted_disk(self._instances_path, disk.label, size, file_system)
+        size = disk.size_bytes // (_MIB if file_system is SWAP else _GIB)
+        path = names.formatted_disk(self._instances_path, disk.label, size, file_system.name)
         with lockutils.lock(f"compute-hyperv-{path.lower()}"):
             entry = self._host.files.stat(path)
             if entry is None:
@@ -103,8 +94,7 @@ class LocalDisks:
         except Busy as error:
             LOG.debug("The use of %s could not be noted: %s", path, error)
 
-    def _format(self, disk: BlankDisk, file_system: str, path: str) -> None:
-        _check_tool(file_system)
+    def _format(self, disk: BlankDisk, file_system: FileSystem, path: str) -> None:
         self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=self._work) as folder:
             raw, vhdx = Path(folder) / "raw", Path(folder) / "disk.vhdx"
@@ -112,7 +102,7 @@ class LocalDisks:
                 os.fchmod(file.fileno(), 0o600)
                 file.truncate(disk.size_bytes)  # all of it a hole
             LOG.info("Making %s", path)
-            _make_file_system(file_system, raw, disk)
+            file_systems.make(file_system, raw, disk.label)
             whole = InspectedImage(raw, "raw", "raw", disk.size_bytes)
             conversion.to_dynamic_vhdx(whole, vhdx, image_id=path)
             raw.unlink()
@@ -125,23 +115,3 @@ class LocalDisks:
                 f"The host finds {found} bytes in {path}, which was made with {disk.size_bytes}. Remedy: report this "
                 "with the versions of qemu-img and Windows."
             )
-
-
-def _check_tool(file_system: str) -> None:
-    tool, package = _TOOLS[file_system]
-    if shutil.which(tool) is None:
-        raise exception.NovaException(
-            f"{tool} is not on nova-compute's PATH, and a disk is to be formatted with {file_system}. Remedy: install "
-            f"it (Debian: {package}), or have /usr/sbin on the PATH of nova-compute."
-        )
-
-
-def _make_file_system(file_system: str, raw: Path, disk: BlankDisk) -> None:
-    try:
-        nova.privsep.fs.unprivileged_mkfs(file_system, str(raw), disk.label)
-    except processutils.ProcessExecutionError as error:
-        last_line = (error.stderr or "").strip().splitlines()[-1:] or [f"exit code {error.exit_code}"]
-        raise exception.NovaException(
-            f"A disk of {disk.size_bytes >> 20} MiB could not be formatted with {file_system} ({last_line[0]}). "
-            "Remedy: ask for another format or size."
-        ) from None

@@ -35,7 +35,7 @@ from compute_hyperv.nova.power import Power
 from compute_hyperv.nova.rebuilding import Rebuilding
 from compute_hyperv.nova.rescue import Rescue
 from compute_hyperv.nova.resources import Resources
-from compute_hyperv.nova.settings import build_settings, keep_novas_own_files_here
+from compute_hyperv.nova.settings import BuildSettings, build_settings, keep_novas_own_files_here
 from compute_hyperv.nova.snapshots import Snapshots, Unfinished
 from compute_hyperv.nova.vifs import Vifs
 
@@ -85,12 +85,13 @@ def open_rooms(service_host: str, virtapi: Any, emit: Emit) -> Rooms:
     try:
         settings = host_settings(CONF, service_host)
         keep_novas_own_files_here(CONF)
+        building = build_settings(CONF, settings)
         host = connection.connect(settings)
     except ValueError as error:
         raise HostUnusable(server=service_host, reason=str(error)) from error
     try:
         _check_host(settings, host)
-        rooms = _furnish(service_host, settings, host, virtapi, emit)
+        rooms = _furnish(service_host, settings, building, host, virtapi, emit)
         _listen_to_running_machines(rooms)
         rooms.lifecycle.start()
     except CimError as error:
@@ -118,10 +119,11 @@ def _check_host(settings: HostSettings, host: HyperVHost) -> None:
         )
 
 
-def _furnish(service_host: str, settings: HostSettings, host: HyperVHost, virtapi: Any, emit: Emit) -> Rooms:
+def _furnish(
+    service_host: str, settings: HostSettings, building: BuildSettings, host: HyperVHost, virtapi: Any, emit: Emit
+) -> Rooms:
     # Several services can share a state_path (they do in tests), so each has a folder of its own.
     state = Path(CONF.state_path) / "hyperv" / service_host
-    building = build_settings(CONF, settings)
     instances = Instances(host)
     console = ConsoleLogs(host.pipes, state / "console")
     ports = Vifs(host, instances, building)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nova import version
@@ -10,6 +11,8 @@ from oslo_config import cfg
 
 from compute_hyperv.configuration.host_settings import HostSettings, instances_path
 from compute_hyperv.host import paths
+from compute_hyperv.nova import file_systems
+from compute_hyperv.nova.file_systems import FileSystem
 
 
 def keep_novas_own_files_here(conf: cfg.ConfigOpts) -> None:
@@ -28,6 +31,7 @@ class BuildSettings:
     """What the rules for building a machine need of nova.conf.
 
     :param ephemeral_format: the file system of ephemeral disks that ask for none; None leaves them unformatted.
+    :param file_systems: the administrator's own, by the ``os_type`` of images.
     :param asset_tag: cloud-init finds out by it that it runs in OpenStack (LP 1881814).
     """
 
@@ -39,11 +43,12 @@ class BuildSettings:
     instance_automatic_shutdown: bool = False
     config_drive_cdrom: bool = False
     ephemeral_format: str | None = None
+    file_systems: Mapping[str, FileSystem] = field(default_factory=dict)
     asset_tag: str = "OpenStack Nova"
 
 
 def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
-    """What nova.conf says about new instances."""
+    """:raises ValueError: an option cannot be understood."""
     group = conf.hyperv
     return BuildSettings(
         instances_path=host.instances_path,
@@ -54,5 +59,6 @@ def build_settings(conf: cfg.ConfigOpts, host: HostSettings) -> BuildSettings:
         instance_automatic_shutdown=group.instance_automatic_shutdown,
         config_drive_cdrom=group.config_drive_cdrom,
         ephemeral_format=conf.default_ephemeral_format,
+        file_systems=file_systems.of_administrator(conf.virt_mkfs),
         asset_tag=version.product_string(),
     )

@@ -22,7 +22,7 @@ from nova.virt import hardware as nova_hardware
 from compute_hyperv.host import paths, versions
 from compute_hyperv.host.errors import UnsupportedByHost
 from compute_hyperv.host.model import DriveKind, MachineSpec, SecureBootTemplate, SerialPort
-from compute_hyperv.nova import block_devices, disk_limits, extra_specs, hardware, names, refusals, vifs
+from compute_hyperv.nova import block_devices, disk_limits, extra_specs, file_systems, hardware, names, refusals, vifs
 from compute_hyperv.nova.block_devices import Generation, Layout, Wishes
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.hardware import HostDevices
@@ -107,6 +107,7 @@ def disk_layout(
         generation=generation(instance, image_meta, host_version),
         config_drive=kind if config_drive else None,
         file_system=settings.ephemeral_format,
+        file_system_for_all=file_systems.chosen(image_property(instance, image_meta, "os_type"), settings.file_systems),
         iops_limit=limit,
     )
     return block_devices.layout(instance, image_meta, block_device_info, wishes)

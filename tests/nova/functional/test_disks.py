@@ -9,6 +9,7 @@ import pytest
 from nova.api.metadata import base
 
 from compute_hyperv.host.model import Bus, DriveKind, MachineState
+from compute_hyperv.nova import file_systems
 from compute_hyperv.nova.config_drive import iso_image
 from hyperv_simulator.fault_rules import FaultRule
 from tests.nova.functional.cloud import INSTANCES_PATH, Image
@@ -97,7 +98,7 @@ def test_a_server_has_the_ephemeral_and_swap_disks_of_its_flavor(cloud, host1, b
 
 
 def test_several_ephemeral_disks_are_formatted_as_each_asks(cloud, host1, compute, boot, image_id, tmp_path):
-    cloud.flags(default_ephemeral_format="ext3", max_local_block_devices=-1)
+    cloud.flags(default_ephemeral_format="ntfs", max_local_block_devices=-1)
     cloud.restart_compute(host1)
 
     server = boot(
@@ -108,14 +109,29 @@ def test_several_ephemeral_disks_are_formatted_as_each_asks(cloud, host1, comput
         file_system_in(host1, disk(host1, server, name).path, tmp_path)
         for name in ("eph0.vhdx", "eph1.vhdx", "eph2.vhdx")
     ]
-    assert [fs["TYPE"] for fs in found] == ["ext4", "ext3", "vfat"]
+    assert [fs["TYPE"] for fs in found] == ["ext4", "ntfs", "vfat"]
     assert [fs["LABEL"].lower() for fs in found] == ["ephemeral0", "ephemeral1", "ephemeral2"]
-    assert {"ephemeral0_1_ext4.vhdx", "ephemeral1_1_ext3.vhdx", "ephemeral2_1_vfat.vhdx"} <= host1.files("_base")
+    assert {"ephemeral0_1_ext4.vhdx", "ephemeral1_1_ntfs.vhdx", "ephemeral2_1_vfat.vhdx"} <= host1.files("_base")
+
+
+def test_the_administrators_command_for_the_guests_kind_makes_the_file_system(
+    cloud, host1, compute, boot, disk_image, tmp_path
+):
+    cloud.flags(virt_mkfs=["windows=mkfs.vfat -F 32 -n OURS %(target)s", "default=mkfs.ext2 -q -L ours %(target)s"])
+    cloud.restart_compute(host1)
+    windows, other = (
+        cloud.add_image(Image(disk_image.data, "qcow2", properties)) for properties in ({"os_type": "windows"}, {})
+    )
+
+    for image, kind in ((windows, "vfat"), (other, "ext2")):
+        server = boot(image=image, ephemeral=1)
+        found = file_system_in(host1, disk(host1, server, "eph0.vhdx").path, tmp_path)
+        assert (found["TYPE"], found["LABEL"].lower()) == (kind, "ours")
 
 
 def test_a_file_system_is_made_once(cloud, host1, boot, monkeypatch):
     cloud.delete(boot(swap=48))
-    monkeypatch.setattr("nova.privsep.fs.unprivileged_mkfs", None)  # would fail
+    monkeypatch.setattr(file_systems, "make", None)  # would fail
 
     assert "swap.vhdx" in drives(host1, boot(swap=48))
 
