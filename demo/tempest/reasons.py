@@ -32,6 +32,7 @@ class Reason:
 _VOLUMES = "Cinder is not part of this cloud: volumes are not supported by the driver yet."
 _MOVES = "Moving a server between hosts, resizing it included, is not supported by the driver yet."
 _CONSOLES = "Graphical consoles are not supported by the driver yet."
+_BUSES = "A Hyper-V machine of generation 2 has SCSI disks only; the driver refuses any other bus."
 _GUEST = "It logs in to guests, or waits for an answer of theirs; the guests here are state machines."
 
 TABLE = (
@@ -39,12 +40,12 @@ TABLE = (
     Reason("skip", _MOVES, said=r"migrat|resize"),
     Reason("skip", _MOVES, test=r"migrat|resize", said=r"not available|not enabled|not supported"),
     Reason("skip", _CONSOLES, said=r"vnc|spice|serial|console"),
+    Reason("skip", _BUSES, said=r"ide bus"),
+    Reason("fail", _BUSES, test=r"rescue_disk_(usb|virtio)", said=r"boots from SCSI only"),
     Reason("skip", _GUEST, said=r"valid|ssh|password|guest"),
-    Reason("skip", "Personality files ended with the API's microversion 2.57.", said=r"personality"),
     Reason("skip", "It tests a microversion that the API does not have any more, or not yet.", said=r"microversion"),
     Reason("skip", "Tempest skips it itself, because of a bug in OpenStack that it names.", said=r"bug|launchpad"),
     Reason("skip", "nova-network is gone, and its API with it.", said=r"nova-network|nova network"),
-    Reason("skip", "Networks are made automatically only where there is none for everybody.", said=r"shared networks"),
     Reason("skip", "Quotas are in Nova's database, as is the default, not in Keystone.", said=r"unified"),
     Reason("skip", "Image signatures need Barbican and signed images.", said=r"certificate|barbican"),
 )
