@@ -158,6 +158,10 @@ class Inside:
         return self.system.hypervisor_runs
 
     @property
+    def is_guarded(self) -> bool:
+        return self.surroundings.is_guarded
+
+    @property
     def logical_processors(self) -> int:
         return self.config.threads
 

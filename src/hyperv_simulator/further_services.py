@@ -58,6 +58,7 @@ from hyperv_simulator.providers.terminal_service import TerminalProvider
 from hyperv_simulator.providers.transparent_bridging_service import TransparentBridgingProvider
 from hyperv_simulator.providers.virtual_system_reference_point_service import ReferencePointProvider
 from hyperv_simulator.repository.associations import Association
+from hyperv_simulator.shielding.provisioning import providers as shielded_provisioning
 
 
 class ServiceHost(ResourceHost, Protocol):
@@ -122,6 +123,7 @@ class FurtherServices:
     def providers(self) -> Iterator[Provider]:
         repository, machines, jobs = self._host.repository, self._host.machines, self._host.jobs
         yield SecurityProvider(repository, machines, jobs)
+        yield from shielded_provisioning(repository, machines, self._host.disks.folder)
         yield MetricProvider(
             repository,
             self.meters,

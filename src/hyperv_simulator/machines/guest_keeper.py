@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hyperv_simulator.guests.base import Guest, GuestError, GuestListener
 from hyperv_simulator.guests.picture import Picture
+from hyperv_simulator.machines.key_protectors import needs_guarded_host
 from hyperv_simulator.machines.reader import MachineReader
 from hyperv_simulator.machines.surroundings import Surroundings
 from hyperv_simulator.outcomes import OUT_OF_MEMORY_RESULT, START_FAILED, OperationFailed
@@ -51,6 +52,7 @@ class GuestKeeper:
             raise self._start_failed(
                 f"Virtual machine '{name}' could not be started because the hypervisor is not running."
             )
+        self._check_keys()
         spec = self._reader.guest_spec(self._host.host_name)
         if not self._host.memory.take(self._machine_id, spec.memory_mb):
             raise self._start_failed(
@@ -109,6 +111,16 @@ class GuestKeeper:
     def release(self) -> None:
         """Gives the memory back to the host."""
         self._host.memory.give_back(self._machine_id)
+
+    def _check_keys(self) -> None:
+        settings = self._reader.security
+        if settings is not None and needs_guarded_host(settings) and not self._host.is_guarded:
+            # The text: as a host told it that lacked the keys of a TPM (an issue of Azure Stack HCI's users).
+            raise self._start_failed(
+                f"The key protector for the virtual machine '{self._reader.name}' could not be unwrapped. "
+                "HostGuardianService returned: One or more arguments are invalid (0x80070057) . Details are included "
+                "in the HostGuardianService-Client event log."
+            )
 
     def _start_failed(self, *causes: str) -> OperationFailed:
         return OperationFailed(

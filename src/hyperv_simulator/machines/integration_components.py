@@ -84,7 +84,8 @@ class IntegrationComponents:
         values: dict[str, CimValue] = {"ElementName": settings.get("ElementName")}
         status = self._status(machine, class_name)
         if class_name == "Msvm_KvpExchangeComponent":
-            report = machine.guest.exchange.report() if status is OK and machine.guest is not None else None
+            answers = status is OK and machine.guest is not None and machine.reader.has_key_value_exchange
+            report = machine.guest.exchange.report() if answers and machine.guest is not None else None
             status = NO_CONTACT if report is None and status is OK else status
             values |= self._items(report or Report({}, {}))
         values |= {"OperationalStatus": [status.code], "StatusDescriptions": [status.text]}

@@ -142,8 +142,21 @@ class MachineReader:
             return None
         return switch_at(self._repository, host_resource(connection))
 
+    @property
+    def security(self) -> CimInstance | None:
+        """Its security settings; None before Windows Server 2016."""
+        return first(self.all("Msvm_SecuritySettingData"))
+
+    @property
+    def is_shielded(self) -> bool:
+        """Its host is kept out: no serial ports, no key-value exchange (Microsoft: "Guarded fabric and shielded VMs
+        overview")."""
+        return self.security is not None and self.security.get("ShieldingRequested") is True
+
     def serial_pipes(self) -> tuple[tuple[int, str], ...]:
-        """(COM number, pipe) of the ports that are connected."""
+        """(COM number, pipe) of the ports that are connected; none of a shielded machine."""
+        if self.is_shielded:
+            return ()
         found = []
         for number, port in enumerate(self.of_kind("Serial Port"), start=1):
             pipes = [pipe for pipe in port.texts("Connection") if pipe]
@@ -153,17 +166,19 @@ class MachineReader:
 
     @property
     def has_key_value_exchange(self) -> bool:
-        found = self.all("Msvm_KvpExchangeComponentSettingData")
-        return any(settings.get("EnabledState") == _ENABLED for settings in found)
+        return any(settings.get("EnabledState") == _ENABLED for settings in self._key_value_exchange())
 
     def host_exchange_items(self) -> dict[str, str]:
         """What the host has for the guest's key-value exchange; nothing where that is turned off."""
         found: dict[str, str] = {}
-        for settings in self.all("Msvm_KvpExchangeComponentSettingData"):
+        for settings in self._key_value_exchange():
             if settings.get("EnabledState") == _ENABLED:
                 items = map(text_to_instance, settings.texts("HostExchangeItems"))
                 found |= {item.text("Name"): item.text("Data", "") for item in items}
         return found
+
+    def _key_value_exchange(self) -> list[CimInstance]:
+        return [] if self.is_shielded else self.all("Msvm_KvpExchangeComponentSettingData")
 
     def files(self) -> tuple[list[str], list[str]]:
         """The files that the machine writes (disks) and only reads (DVD images)."""
@@ -188,7 +203,7 @@ class MachineReader:
             boot_order=tuple(self._boot_order(system, drives, nics)),
             secure_boot=system.boolean("SecureBootEnabled", False),
             secure_boot_template=system.text("SecureBootTemplateId", ""),
-            tpm=any(item.get("TpmEnabled") is True for item in self.all("Msvm_SecuritySettingData")),
+            tpm=self.security is not None and self.security.get("TpmEnabled") is True,
             numa_nodes=self._numa_nodes(system),
             scsi_controllers=len(self.controllers("SCSI")),
         )

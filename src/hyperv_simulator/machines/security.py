@@ -21,26 +21,13 @@ from hyperv_simulator.repository.instances import Repository, first
 SECURITY = "Msvm_SecuritySettingData"
 ELEMENT = "Msvm_SecurityElement"
 TPM = "Msvm_TPM"
-# Beside the settings, see the rule.
-KEY_PROTECTOR, LAST_KNOWN_GOOD, POLICY = "_KeyProtector", "_LastKnownGoodKeyProtector", "_SecurityPolicy"
-# What Hyper-V gives where there is none (eryph's tests of Get-VMKeyProtector say so of a host).
-NO_KEY_PROTECTOR = bytes((0, 0, 0, 4))
+# Beside the settings, see the rule; the key protectors: ``key_protectors``.
+POLICY = "_SecurityPolicy"
 
 
 def security_of(machine: Machine) -> CimInstance | None:
     """The security settings of a machine; None before Windows Server 2016."""
     return first(machine.reader.all(SECURITY))
-
-
-def key_protector_of(settings: CimInstance) -> bytes:
-    """Empty where there is none."""
-    value = settings.get(KEY_PROTECTOR)
-    return value if isinstance(value, bytes) else b""
-
-
-def is_shielded(machine: Machine) -> bool:
-    settings = security_of(machine)
-    return settings is not None and settings.get("ShieldingRequested") is True
 
 
 class SecurityDevices:

@@ -38,5 +38,9 @@ class Surroundings(Protocol):
     @property
     def hypervisor_runs(self) -> bool: ...
 
+    @property
+    def is_guarded(self) -> bool:
+        """A guardian service gives it the keys of machines."""
+
     def check_devices(self, machine: Machine, action: str) -> None:
         """:raises OperationFailed: the host's devices that the machine has do not allow the action."""

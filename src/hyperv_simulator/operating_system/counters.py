@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from compute_hyperv.cim.schema import CimType
 from compute_hyperv.cim.values import CimInstance, CimValue
 from hyperv_simulator.instances.facts import HostFacts
+from hyperv_simulator.machines.device_kinds import NIC
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
@@ -54,6 +55,7 @@ class Counters:
             self._add("HvStats_HyperVHypervisorVirtualProcessor", self._virtual_processors)
             self._add("HvStats_HyperVHypervisor", self._hypervisor)
             self._add("VmmsVirtualMachineStats_HyperVVirtualMachineHealthSummary", self._health)
+            self._add("NvspNicStats_HyperVVirtualNetworkAdapter", self._adapters)
 
     def _add(self, name: str, rows: Callable[[], Iterable[Row]]) -> None:
         for kind in ("Formatted", "Raw"):
@@ -135,6 +137,14 @@ class Counters:
 
     def _health(self) -> Iterable[Row]:
         yield "", {"HealthOk": len(self._machines.all()), "HealthCritical": 0}
+
+    def _adapters(self) -> Iterable[Row]:
+        """Names as clients expect them; traffic is not measured."""
+        for machine in self._running():
+            for nic in machine.reader.all(NIC):
+                adapter_id = nic.text("InstanceID").rpartition("\\")[2]
+                ids = f"{machine.machine_id}--{adapter_id}".lower()
+                yield f"{machine.reader.name}_{nic.text('ElementName', '')}_{ids}", {}
 
     def _windows_memory(self) -> Iterable[Row]:
         free = max(0, self._memory.free_mb) * _MIB

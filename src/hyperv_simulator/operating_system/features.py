@@ -18,6 +18,7 @@ from hyperv_simulator.repository.catalogue import CLUSTER_NAMESPACES
 NAMESPACES: Mapping[str, frozenset[str]] = {
     "Hyper-V": frozenset({"root/virtualization/v2"}),
     "Failover-Clustering": CLUSTER_NAMESPACES,
+    "FabricShieldedTools": frozenset({"root/msps"}),
 }
 
 

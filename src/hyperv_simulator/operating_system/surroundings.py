@@ -84,6 +84,11 @@ class Surroundings:
         host_guardian.populate(repository, facts.config.hgs)
         interop.populate(repository, has_hyperv=system.features.works("Hyper-V"))
 
+    @property
+    def is_guarded(self) -> bool:
+        """A guardian service gives the host the keys of machines."""
+        return self._guardian.instance().boolean("IsHostGuarded", False)
+
     def _storage(self, facts: HostFacts, folder: HostFolder) -> None:
         repository, system, config = self._repository, self._system, facts.config
         subsystem.populate(repository, facts.name, facts.version.version)

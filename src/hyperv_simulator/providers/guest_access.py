@@ -19,11 +19,12 @@ from hyperv_simulator.storage.paths import HostFolder
 
 
 def providers(repository: Repository, machines: Machines, jobs: Jobs, folder: HostFolder) -> tuple[Provider, ...]:
+    release = repository.catalogue.version.release
     return (
-        ShutdownComponentProvider(machines, repository.catalogue.version.release),
-        KeyboardProvider(machines),
-        SyntheticMouseProvider(machines),
-        Ps2MouseProvider(machines),
+        ShutdownComponentProvider(machines, release),
+        KeyboardProvider(machines, release),
+        SyntheticMouseProvider(machines, release),
+        Ps2MouseProvider(machines, release),
         GuestFileServiceProvider(repository, machines, jobs, folder),
         *map(FixedDeviceProvider, FIXED_DEVICES),
     )

@@ -18,13 +18,18 @@ from hyperv_simulator.outcomes import FAILED, INVALID_PARAMETER, INVALID_STATE, 
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done
 
 _LONGEST = 512  # Microsoft's page of TypeText
+_CONSOLE_OF_SHIELDED = 2019
 # Shift, Ctrl, Alt without a side are typed as the left ones, and never count as pressed (HVWMI keyboard_input).
 _SIDELESS = (0x10, 0x11, 0x12)
 
 
 class _InputDevice(Provider):
-    def __init__(self, machines: Machines) -> None:
+    """:param release: of Windows Server: before 2019 a shielded machine has no console (Microsoft: "Guarded fabric and
+    shielded VMs overview"); the code is an assumption."""
+
+    def __init__(self, machines: Machines, release: int) -> None:
         self._machines = machines
+        self._release = release
 
     def invoke(self, call: Call) -> Outputs | None:
         try:
@@ -37,6 +42,8 @@ class _InputDevice(Provider):
         guest = machine.guest
         if guest is None or machine.state is not State.RUNNING:
             raise Refused(INVALID_STATE, "the machine does not run")
+        if machine.reader.is_shielded and self._release < _CONSOLE_OF_SHIELDED:
+            raise Refused(INVALID_STATE, "a shielded machine has no console")
         return guest.console
 
 

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Mapping
 
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from hyperv_simulator.jobs import JobKind, Jobs
-from hyperv_simulator.machines.machine import Machine
-from hyperv_simulator.machines.registry import Machines
-from hyperv_simulator.machines.resources.rules import changes_of
-from hyperv_simulator.machines.security import (
+from hyperv_simulator.machines.key_protectors import (
     KEY_PROTECTOR,
     LAST_KNOWN_GOOD,
     NO_KEY_PROTECTOR,
-    POLICY,
-    SECURITY,
     key_protector_of,
 )
+from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.registry import Machines
+from hyperv_simulator.machines.resources.rules import changes_of
+from hyperv_simulator.machines.security import POLICY, SECURITY
 from hyperv_simulator.outcomes import FAILED, INVALID_PARAMETER, INVALID_STATE, OperationFailed, Refused
 from hyperv_simulator.providers.base import Call, Method, Outputs, Provider, done, job_started
 from hyperv_simulator.providers.unsupported import service_control

@@ -15,7 +15,6 @@ from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.integration_components import heartbeat
 from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.registry import Machines
-from hyperv_simulator.machines.security import is_shielded
 from hyperv_simulator.providers.base import Call, Method, Outputs, done
 from hyperv_simulator.repository.instances import Repository
 
@@ -39,7 +38,7 @@ class SummaryInformation:
             7: lambda machine, _system: self._thumbnail(machine, 320, 240),
             9: lambda machine, _system: {"VirtualSwitchNames": self._switch_names(machine)},
             10: lambda machine, _system: {"Version": machine.reader.system.get("Version")},
-            11: lambda machine, _system: {"Shielded": is_shielded(machine)},
+            11: lambda machine, _system: {"Shielded": machine.reader.is_shielded},
             100: lambda _machine, system: {"EnabledState": system.get("EnabledState")},
             101: lambda machine, _system: {"ProcessorLoad": 0 if machine.uptime_ms else None},
             102: lambda machine, _system: {"ProcessorLoadHistory": [0] if machine.uptime_ms else None},

@@ -1,0 +1,1 @@
+"""Shielded machines: the files they are provisioned by, and the service that does it."""
