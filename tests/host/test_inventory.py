@@ -7,8 +7,11 @@ import datetime as dt
 import pytest
 
 from compute_hyperv.cim.errors import InvalidRequest
+from compute_hyperv.cim.values import CimInstance
+from compute_hyperv.cim.wql import Query
+from compute_hyperv.host import vitals
 from compute_hyperv.host.host import HyperVHost
-from compute_hyperv.host.model import DiskTraffic, Memory, Processor, Switch
+from compute_hyperv.host.model import DiskTraffic, Memory, NicTraffic, Processor, Switch
 from compute_hyperv.host.services import machine_reference, service
 from compute_hyperv.host.switches import Switches
 from hyperv_simulator.host import SimulatedHost
@@ -111,6 +114,44 @@ def test_a_disk_tells_its_traffic_while_its_metrics_are_on(host: HyperVHost) -> 
     traffic = host.vitals.disk_traffic(machine_id)
     assert set(traffic) == paths == {ROOT}
     assert traffic[ROOT] == DiskTraffic(read_bytes=0, written_bytes=0, operations=0)
+
+
+def test_an_adapter_tells_its_traffic_while_its_machine_runs(host: HyperVHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine_id = host.machines.create(generation_2())
+    addresses = {nic.mac_address for nic in host.machines.nics(machine_id)}
+    assert host.vitals.nic_traffic(machine_id) == dict.fromkeys(addresses)
+    host.machines.start(machine_id)
+    before = host.cim.requests
+    assert host.vitals.nic_traffic(machine_id) == dict.fromkeys(addresses, NicTraffic(0, 0, 0, 0, 0, 0))
+    assert host.cim.requests - before == 2
+
+    query = host.cim.query
+
+    def busy(asked: Query, **more: str) -> list[CimInstance]:
+        """As a guest that does something would be counted: simulated traffic is not."""
+        rows = query(asked, **more)
+        counted = {
+            "BytesReceivedPersec": 1,
+            "PacketsReceivedPersec": 2,
+            "DroppedPacketsIncomingPersec": 3,
+            "BytesSentPersec": 4,
+            "PacketsSentPersec": 5,
+            "DroppedPacketsOutgoingPersec": 6,
+        }
+        for row in rows if "NvspNicStats" in asked.class_name else ():
+            assert counted.keys() <= dict(row.items()).keys()
+            for counter, value in counted.items():
+                row[counter] = value
+        return rows
+
+    monkeypatch.setattr(host.cim, "query", busy)
+    assert host.vitals.nic_traffic(machine_id) == dict.fromkeys(addresses, NicTraffic(1, 2, 3, 4, 5, 6))
+
+
+def test_a_host_that_has_lost_its_counters_tells_no_traffic(host: HyperVHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals, "_NIC_COUNTERS", "Win32_PerfRawData_Lost")
+    machine_id = host.machines.create(generation_2())
+    assert set(host.vitals.nic_traffic(machine_id).values()) == {None}
 
 
 def test_a_host_that_was_started_anew_is_read_anew(host: HyperVHost, monkeypatch: pytest.MonkeyPatch) -> None:

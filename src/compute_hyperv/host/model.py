@@ -299,6 +299,21 @@ class DiskTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class NicTraffic:
+    """What went through a network adapter, as the guest sees it. Hyper-V knows no errors of adapters.
+
+    :param received_dropped, sent_dropped: packets that the switch has not let through.
+    """
+
+    received_bytes: int
+    received_packets: int
+    received_dropped: int
+    sent_bytes: int
+    sent_packets: int
+    sent_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class HostUsage:
     """What of the host is in use; read at every resource report.
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from compute_hyperv.cim.errors import NotFound, Unreachable
+from compute_hyperv.cim.errors import InvalidRequest, NotFound, Unreachable
 from compute_hyperv.cim.session import CimSession
 from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
-from compute_hyperv.cim.wql import associators_of, eq, select
+from compute_hyperv.cim.wql import associators_of, eq, like, select
 from compute_hyperv.host import jobs, paths
 from compute_hyperv.host.machine_settings import MachineSettings, reference_of
-from compute_hyperv.host.model import DiskTraffic, MachineState, MachineUse, MachineVitals
+from compute_hyperv.host.model import DiskTraffic, MachineState, MachineUse, MachineVitals, NicTraffic
 from compute_hyperv.host.power import state_of
-from compute_hyperv.host.services import MANAGEMENT, system_settings_reference
+from compute_hyperv.host.services import CIMV2, MANAGEMENT, system_settings_reference
 
 # A machine in one of these holds neither processors nor memory.
 _AT_REST = frozenset({MachineState.OFF, MachineState.SAVED, MachineState.FAST_SAVED})
@@ -26,6 +26,18 @@ _AT_REST = frozenset({MachineState.OFF, MachineState.SAVED, MachineState.FAST_SA
 _READ, _WRITTEN = "A9DFBC22-E05F-438D-9405-22E2078353D6", "534FA8D7-9875-4FAB-BAA6-2424DF29B31E"
 _OPERATIONS = "4E1D459F-7861-46A4-887C-B64397C97E1B"
 _MIB = 1024**2
+
+# Windows' performance counters of adapters. Raw ones called "…/sec" count up (windows_exporter reads them so); an
+# instance is named ``<machine>_<adapter>_<machine's id>--<adapter's id>`` (so do Nagios checks expect it).
+_NIC_COUNTERS = "Win32_PerfRawData_NvspNicStats_HyperVVirtualNetworkAdapter"
+_NIC_TRAFFIC = {
+    "received_bytes": "BytesReceivedPersec",
+    "received_packets": "PacketsReceivedPersec",
+    "received_dropped": "DroppedPacketsIncomingPersec",
+    "sent_bytes": "BytesSentPersec",
+    "sent_packets": "PacketsSentPersec",
+    "sent_dropped": "DroppedPacketsOutgoingPersec",
+}
 
 
 class _Field(enum.IntEnum):
@@ -70,6 +82,30 @@ class Vitals:
         more for each disk."""
         settings = MachineSettings.read(self._session, machine_id)
         return {path: self._traffic(settings.media_of(path)[0]) for path in settings.files if not _is_optical(path)}
+
+    def nic_traffic(self, machine_id: str) -> dict[str, NicTraffic | None]:
+        """What went through each adapter of a machine, by its MAC address; None where Windows does not count it: the
+        machine is off, or Windows has lost its counters (``lodctr /R`` brings them back). Two requests."""
+        settings = MachineSettings.read(self._session, machine_id)
+        found = {}
+        for adapter in settings.adapters:
+            found[adapter.text("Address", "").upper()] = adapter.text("InstanceID").rpartition("\\")[2].upper()
+        counted = self._counted_at_nics(machine_id) if found else {}
+        return {address: counted.get(adapter_id) for address, adapter_id in found.items()}
+
+    def _counted_at_nics(self, machine_id: str) -> dict[str, NicTraffic]:
+        """By the adapter's id."""
+        query = select(_NIC_COUNTERS, ["Name", *_NIC_TRAFFIC.values()]).where(like("Name", f"%{machine_id}--%"))
+        try:
+            rows = self._session.query(query, namespace=CIMV2)
+        except (InvalidRequest, NotFound):  # no such class
+            return {}
+        return {
+            row.text("Name").rpartition("--")[2].upper(): NicTraffic(
+                **{field: row.integer(counter, 0) for field, counter in _NIC_TRAFFIC.items()}
+            )
+            for row in rows
+        }
 
     def _processor_loads(self, machine_id: str) -> tuple[int, ...]:
         rows = self._session.query(

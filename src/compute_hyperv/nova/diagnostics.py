@@ -13,7 +13,7 @@ from nova.objects import fields
 from nova.objects.instance import Instance
 from nova.virt import configdrive
 
-from compute_hyperv.host.model import DiskTraffic
+from compute_hyperv.host.model import DiskTraffic, NicTraffic
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.instances import Instances, nova_power_state
 
@@ -42,10 +42,10 @@ class Diagnostics:
         found.memory_details = objects.MemoryDiagnostics(maximum=instance.flavor.memory_mb, used=vitals.memory_mb)
         for number, load in enumerate(vitals.processor_loads):
             found.add_cpu(id=number, utilisation=load)
-        for nic in self._host.machines.nics(machine.machine_id):
-            found.add_nic(mac_address=_with_colons(nic.mac_address))
-        for traffic in self._host.vitals.disk_traffic(machine.machine_id).values():
-            found.add_disk(**_counters(traffic))
+        for mac_address, traffic in self._host.vitals.nic_traffic(machine.machine_id).items():
+            found.add_nic(mac_address=_with_colons(mac_address), **_nic_counters(traffic))
+        for disk in self._host.vitals.disk_traffic(machine.machine_id).values():
+            found.add_disk(**_disk_counters(disk))
         return found
 
     def free_form(self, instance: Instance) -> dict[str, Any]:
@@ -57,7 +57,20 @@ def _with_colons(mac_address: str) -> str:
     return ":".join(mac_address[at : at + 2] for at in range(0, 12, 2)).lower()
 
 
-def _counters(traffic: DiskTraffic | None) -> dict[str, int]:
+def _nic_counters(traffic: NicTraffic | None) -> dict[str, int]:
+    if traffic is None:
+        return {}
+    return {
+        "rx_octets": traffic.received_bytes,
+        "rx_packets": traffic.received_packets,
+        "rx_drop": traffic.received_dropped,
+        "tx_octets": traffic.sent_bytes,
+        "tx_packets": traffic.sent_packets,
+        "tx_drop": traffic.sent_dropped,
+    }
+
+
+def _disk_counters(traffic: DiskTraffic | None) -> dict[str, int]:
     return {} if traffic is None else {"read_bytes": traffic.read_bytes, "write_bytes": traffic.written_bytes}
 
 

@@ -16,6 +16,8 @@ def test_a_server_tells_how_it_does(cloud, host1, image_id, flavor_id):
     assert (found["num_cpus"], found["num_nics"], found["num_disks"]) == (1, 1, 1)
     (nic,) = found["nic_details"]
     assert nic["mac_address"].replace(":", "").upper() == host1.nics(server)[0].mac_address
+    counted = ("octets", "packets", "drop", "errors")
+    assert [nic[f"rx_{name}"] for name in counted] == [nic[f"tx_{name}"] for name in counted] == [0, 0, 0, None]
     assert found["disk_details"][0]["read_bytes"] is None  # metrics are off
 
     cloud.admin_api.microversion = "2.47"
