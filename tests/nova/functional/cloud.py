@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import fixtures
+import nova.conf
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 
@@ -30,6 +32,8 @@ from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.nova.driver import HyperVDriver
 from hyperv_simulator.fault_rules import FaultRule
 from hyperv_simulator.host import SimulatedHost
+
+CONF = nova.conf.CONF
 
 INSTANCES_PATH = r"C:\OpenStack\Instances"
 VLAN = 100
@@ -326,11 +330,29 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.api.post_server_action(server["id"], {name.replace("_", "-"): value for name, value in action.items()})
         return self.wait_for(server, state)
 
+    def console_log(self, server: Server) -> str:
+        answer = self.api.api_post(f"/servers/{server['id']}/action", {"os-getConsoleOutput": {}})
+        return answer.body["output"]
+
     def fault_of(self, server: Server) -> str:
         return self.api.get_server(server["id"])["fault"]["message"]
 
     def host_of(self, server: Server) -> str:
         return self.admin_api.get_server(server["id"])["OS-EXT-SRV-ATTR:host"]
+
+
+class CloudWithDevices(Cloud):
+    """Its scheduler fits servers to NUMA nodes and PCI devices, and NVMe disks may be given away."""
+
+    __test__ = False
+
+    def setUp(self) -> None:
+        filters = [*CONF.filter_scheduler.enabled_filters, "NUMATopologyFilter", "PciPassthroughFilter"]
+        self.flags(enabled_filters=filters, group="filter_scheduler")
+        device = {"vendor_id": "144d", "product_id": "a820"}
+        alias = {**device, "name": "nvme", "device_type": "type-PCI"}
+        self.flags(device_spec=[json.dumps(device)], alias=[json.dumps(alias)], group="pci")
+        super().setUp()
 
 
 def eventually(look: Callable[[], Any]) -> Any:

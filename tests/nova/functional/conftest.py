@@ -10,7 +10,7 @@ import pytest
 
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.simulator import Simulator
-from tests.nova.functional.cloud import Cloud, Image, Observer, running_cloud
+from tests.nova.functional.cloud import Cloud, CloudWithDevices, Image, Observer, running_cloud
 from tests.simulated import free_address
 
 
@@ -48,6 +48,24 @@ def host2(hosts) -> Observer:
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     with running_cloud() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def qemu_host(tmp_path_factory) -> Iterator[Observer]:
+    """Machines of this one are guests of QEMU."""
+    config = HostConfig(name="hv1", address=free_address(), disk_gb=100, numa_nodes=2, guests="qemu")
+    with Simulator([config], tmp_path_factory.mktemp("qemu")) as simulator:
+        observer = Observer(simulator.hosts[0])
+        yield observer
+        observer.close()
+
+
+@pytest.fixture(scope="module")
+def qemu_cloud(qemu_host) -> Iterator[Cloud]:
+    """A cloud of that host alone, for all tests of a module: guests cost more than a new cloud for each."""
+    with running_cloud(CloudWithDevices) as running:
+        running.start_compute(qemu_host)
         yield running
 
 

@@ -16,15 +16,11 @@ def server(cloud, host1, image_id, flavor_id):
 def shows(cloud, host, server, text: str) -> bool:
     """Lets the guest say it, and looks: a guest that nobody listens to is not heard, so it says it again and again."""
     host.guest_writes(server, text.encode() + b"\n")
-    return text in output(cloud, server)
-
-
-def output(cloud, server) -> str:
-    return cloud.api.api_post(f"/servers/{server['id']}/action", {"os-getConsoleOutput": {}}).body["output"]
+    return text in cloud.console_log(server)
 
 
 def test_a_guest_that_wrote_nothing_has_an_empty_log(cloud, server):
-    assert output(cloud, server) == ""
+    assert cloud.console_log(server) == ""
 
 
 def test_what_a_guest_writes_is_shown(cloud, host1, server):
@@ -38,7 +34,7 @@ def test_the_log_goes_on_after_a_stop_and_start(cloud, host1, server):
     cloud.act(server, "ACTIVE", os_start=None)
 
     eventually(lambda: shows(cloud, host1, server, "second life"))
-    assert "first life" in output(cloud, server)
+    assert "first life" in cloud.console_log(server)
 
 
 def test_the_log_goes_on_after_a_restart_of_nova_compute(cloud, host1, server):
@@ -47,7 +43,7 @@ def test_the_log_goes_on_after_a_restart_of_nova_compute(cloud, host1, server):
     cloud.restart_compute(host1)
 
     eventually(lambda: shows(cloud, host1, server, "after"))
-    assert "before" in output(cloud, server)
+    assert "before" in cloud.console_log(server)
 
 
 def test_a_machine_that_was_started_behind_novas_back_is_listened_to(cloud, host1, server):
@@ -55,6 +51,6 @@ def test_a_machine_that_was_started_behind_novas_back_is_listened_to(cloud, host
     host1.client.machines.turn_off(machine_id)
     host1.client.machines.start(machine_id)
 
-    output(cloud, server)
+    cloud.console_log(server)
 
     eventually(lambda: shows(cloud, host1, server, "third party"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-import nova.conf
 import pytest
 from nova.tests.functional.api.client import OpenStackApiException
 
@@ -15,10 +13,8 @@ from compute_hyperv.host.services import system_settings_reference
 from hyperv_simulator.config.devices import GpuConfig, PciDeviceConfig
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.simulator import Simulator
-from tests.nova.functional.cloud import Cloud, Observer, running_cloud
+from tests.nova.functional.cloud import Cloud, CloudWithDevices, Observer, running_cloud
 from tests.simulated import free_address
-
-CONF = nova.conf.CONF
 
 NVME = PciDeviceConfig("NVMe", dismounted=True)
 
@@ -36,20 +32,6 @@ def simulator(tmp_path_factory) -> Iterator[Simulator]:
     )
     with Simulator([config], tmp_path_factory.mktemp("hosts")) as running:
         yield running
-
-
-class CloudWithDevices(Cloud):
-    """Its scheduler fits servers to NUMA nodes and PCI devices, and NVMe disks may be given away."""
-
-    __test__ = False
-
-    def setUp(self) -> None:
-        filters = [*CONF.filter_scheduler.enabled_filters, "NUMATopologyFilter", "PciPassthroughFilter"]
-        self.flags(enabled_filters=filters, group="filter_scheduler")
-        device = {"vendor_id": "144d", "product_id": "a820"}
-        alias = {**device, "name": "nvme", "device_type": "type-PCI"}
-        self.flags(device_spec=[json.dumps(device)], alias=[json.dumps(alias)], group="pci")
-        super().setUp()
 
 
 @pytest.fixture
