@@ -19,6 +19,7 @@ from compute_hyperv.host.adapters import Adapters, connections_of, new_adapter
 from compute_hyperv.host.components import Components
 from compute_hyperv.host.machine_settings import MachineSettings, changes, path_of, same_id
 from compute_hyperv.host.model import Bus, Drive, MachineSpec, Nic
+from compute_hyperv.host.provisioning import Provisioning
 from compute_hyperv.host.security import Security
 from compute_hyperv.host.services import MANAGEMENT, setting_path, system_settings_reference
 from compute_hyperv.host.switches import switch_path
@@ -33,6 +34,7 @@ class Construction:
         self._components = components
         self._adapters = adapters
         self._security = Security(session)
+        self._provisioning = Provisioning(session)
 
     def define(self, spec: MachineSpec, version: Version, *, with_resources: bool) -> str | None:
         """Make the machine; its id, or None where the host does not say.
@@ -82,6 +84,9 @@ class Construction:
             self._security.add_tpm(machine_id)
         if spec.generation == 2:
             self._settle_firmware(machine_id, spec, definition.firmware_settings(spec, drive_ids, adapter_ids))
+        if spec.shielding:
+            # Last: it needs secure boot, and nothing else is changed in a machine that keeps its host out.
+            self._provisioning.shield(machine_id, spec.shielding)
 
     def add_drive(self, machine_id: str, drive: Drive, controller: CimInstance) -> None:
         """Add a drive with its medium to a machine; when the medium cannot be added, the drive is removed again."""

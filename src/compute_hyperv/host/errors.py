@@ -4,7 +4,7 @@
 
     CimError
     ├── MachineExists        a machine of that name is already there
-    ├── UnsupportedByHost    this Windows version lacks the feature (also InvalidRequest)
+    ├── UnsupportedByHost    this host lacks the feature (also InvalidRequest)
     └── FileError            a file operation over SMB failed; ``path`` names the file
         ├── FileMissing          no such file or folder (also NotFound)
         ├── FileExists           there is one already
@@ -33,7 +33,7 @@ class MachineExists(CimError):
 
 
 class UnsupportedByHost(InvalidRequest):
-    """The host's Windows version lacks the feature; the message names the version that has it."""
+    """The host lacks the feature; the message names the Windows version, or what else, that has it."""
 
 
 class FileError(CimError):

@@ -17,6 +17,7 @@ from compute_hyperv.host.machines import Machines
 from compute_hyperv.host.pci_devices import PciDevices
 from compute_hyperv.host.pipes import Pipes
 from compute_hyperv.host.promises import Promises
+from compute_hyperv.host.provisioning import Provisioning
 from compute_hyperv.host.settings import HypervSettings
 from compute_hyperv.host.smb.endpoint import SmbEndpoint
 from compute_hyperv.host.smb.pool import SmbPool
@@ -53,6 +54,7 @@ class HyperVHost:
         self.pci_devices = PciDevices(self.cim)
         self.gpus = Gpus(self.cim)
         self.machines = Machines(self.cim, self.switches, self.pci_devices, self.inventory.host_info)
+        self.provisioning = Provisioning(self.cim)
         self.drives = Drives(self.cim)
         self.guest_exchange = GuestExchange(self.cim)
         self.vitals = Vitals(self.cim)

@@ -74,6 +74,10 @@ def check(spec: MachineSpec, version: Version, host: str) -> None:
         versions.require(version, Feature.VIRTUAL_TPM, host=host)
         if spec.generation == 1:
             raise InvalidRequest(f"Machine {spec.name} cannot have a TPM: it is of generation 1.")
+    if spec.shielding:
+        versions.require(version, Feature.SHIELDED_MACHINES, host=host)
+        if spec.secure_boot is None or spec.tpm:
+            raise InvalidRequest(f"Machine {spec.name} cannot be shielded: that takes secure boot, and its own TPM.")
     if spec.pci_devices:
         versions.require(version, Feature.DEVICE_ASSIGNMENT, host=host)
     if spec.gpu_partitions:

@@ -159,6 +159,22 @@ class MmioSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class Shielding:
+    """By what a machine is protected and provisioned on a guarded host.
+
+    :param shielded: its host is kept out altogether; else it is encrypted only.
+    :param data_path: the owner's shielding data (a PDK), a file on the host.
+    :param specialization_path: where on the host the specialization data (an FSK) are made.
+    :param substitutions: placeholders in the data's answer file, and what to put there.
+    """
+
+    shielded: bool
+    data_path: str
+    specialization_path: str
+    substitutions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """All of a machine, defined in few requests.
 
@@ -168,6 +184,7 @@ class MachineSpec:
         (``("drive", 0)``) and ``nics`` (``("nic", 0)``).
     :param secure_boot: None where it is off; generation 2 only.
     :param tpm: a virtual TPM whose keys are the host's own; generation 2 only.
+    :param shielding: a virtual TPM, and more, whose keys a guardian service has; with secure boot only.
     :param pci_devices: addresses (``0000:41:00.0``) of dismounted devices of the host that the machine gets.
     :param gpu_partitions: how many shares of the host's graphics cards it gets.
     :param mmio: None: the host's default.
@@ -187,6 +204,7 @@ class MachineSpec:
     asset_tag: str = ""
     shutdown_on_host_stop: bool = False
     tpm: bool = False
+    shielding: Shielding | None = None
     pci_devices: tuple[str, ...] = ()
     gpu_partitions: int = 0
     mmio: MmioSpace | None = None

@@ -1,8 +1,9 @@
-"""Virtual TPMs of machines.
+"""Virtual TPMs of machines, and what else protects them.
 
-A TPM's state is encrypted by a key protector, which must be there before the TPM can be enabled (hyperv-ops 12). Ours
-is made with a guardian whose keys are the host's own, the one that Hyper-V's cmdlets make and use for this as well: the
-machine starts on hosts that have that guardian's certificates only, and no guardian service is needed.
+A TPM's state is encrypted by a key protector, which must be there before the TPM can be enabled (hyperv-ops 12). Where
+nobody brings one along, it is made with a guardian whose keys are the host's own, the one that Hyper-V's cmdlets make
+and use for this as well: the machine starts on hosts that have that guardian's certificates only, and no guardian
+service is needed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ GUARDIAN_NAME = "UntrustedGuardian"
 
 _SETTINGS = "Msvm_SecuritySettingData"
 _SERVICE = service("Msvm_SecurityService")
-_HGS = "root/microsoft/windows/hgs"
-_GUARDIAN = CimReference("MSFT_HgsGuardian", {}, _HGS)
-_KEY_PROTECTOR = CimReference("MSFT_HgsKeyProtector", {}, _HGS)
+HGS = "root/microsoft/windows/hgs"
+_GUARDIAN = CimReference("MSFT_HgsGuardian", {}, HGS)
+_KEY_PROTECTOR = CimReference("MSFT_HgsKeyProtector", {}, HGS)
 
 
 class Security:
@@ -37,21 +38,50 @@ class Security:
         settings = self._settings(machine_id)
         if settings.boolean("TpmEnabled", False):
             return
-        identity = CimInstance(_SETTINGS, {"InstanceID": settings.text("InstanceID")})
+        self._set_key_protector(machine_id, settings, self._new_key_protector())
+        self._modify(settings, {"TpmEnabled": True}, f"Enabling the TPM of machine {machine_id}")
+
+    def protect(self, machine_id: str, *, key_protector: bytes, policy: bytes, shielded: bool) -> None:
+        """Give a machine that is off a TPM with this key protector, under this policy, and encrypt its state and what
+        of it goes to other hosts.
+
+        :param shielded: keep its host out as well.
+
+        Requests: read the settings, set key protector and policy, modify the settings: 4. In this order (old-driver
+        5.18): the policy belongs to the key protector, and what is modified needs both.
+        """
+        settings = self._settings(machine_id)
+        self._set_key_protector(machine_id, settings, key_protector)
+        jobs.run(
+            self._session,
+            _SERVICE,
+            "SetSecurityPolicy",
+            {"SecuritySettingData": _identity(settings), "SecurityPolicy": policy},
+            what=f"Setting the security policy of machine {machine_id}",
+        )
+        wanted: dict[str, CimValue] = {
+            "TpmEnabled": True,
+            "EncryptStateAndVmMigrationTraffic": True,
+            "ShieldingRequested": shielded,
+        }
+        self._modify(settings, wanted, f"Protecting machine {machine_id}")
+
+    def _set_key_protector(self, machine_id: str, settings: CimInstance, key_protector: bytes) -> None:
         jobs.run(
             self._session,
             _SERVICE,
             "SetKeyProtector",
-            {"SecuritySettingData": identity, "KeyProtector": self._new_key_protector()},
+            {"SecuritySettingData": _identity(settings), "KeyProtector": key_protector},
             what=f"Setting the key protector of machine {machine_id}",
         )
-        enabled = CimInstance(_SETTINGS, {"InstanceID": settings.text("InstanceID"), "TpmEnabled": True})
+
+    def _modify(self, settings: CimInstance, wanted: dict[str, CimValue], what: str) -> None:
         jobs.run(
             self._session,
             _SERVICE,
             "ModifySecuritySettings",
-            {"SecuritySettingData": enabled},
-            what=f"Enabling the TPM of machine {machine_id}",
+            {"SecuritySettingData": CimInstance(_SETTINGS, {"InstanceID": settings.text("InstanceID"), **wanted})},
+            what=what,
         )
 
     def _settings(self, machine_id: str) -> CimInstance:
@@ -75,7 +105,7 @@ class Security:
         return protector
 
     def _guardian(self) -> CimInstance | None:
-        found = self._session.query(select("MSFT_HgsGuardian").where(eq("Name", GUARDIAN_NAME)), namespace=_HGS)
+        found = self._session.query(select("MSFT_HgsGuardian").where(eq("Name", GUARDIAN_NAME)), namespace=HGS)
         return found[0] if found else None
 
     def _new_guardian(self) -> CimInstance:
@@ -100,3 +130,7 @@ class Security:
         if not isinstance(made, CimInstance):
             raise ProtocolError(f"{what}: {method} returned {made!r}, which is no instance.")
         return made
+
+
+def _identity(settings: CimInstance) -> CimInstance:
+    return CimInstance(_SETTINGS, {"InstanceID": settings.text("InstanceID")})

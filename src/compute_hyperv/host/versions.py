@@ -52,6 +52,7 @@ class Feature(enum.Enum):
     NIC_HOT_PLUG = _Since(14393, "Plugging a network adapter into a running machine")
     MEMORY_HOT_PLUG = _Since(14393, "Changing the memory of a running machine")
     VIRTUAL_TPM = _Since(14393, "A virtual TPM")
+    SHIELDED_MACHINES = _Since(14393, "A shielded machine")
     DEVICE_ASSIGNMENT = _Since(14393, "Assigning a PCI device")
     GPU_PARTITIONS = _Since(17763, "A share of a graphics card")
     PRODUCTION_CHECKPOINTS = _Since(14393, "A production checkpoint")
