@@ -40,14 +40,22 @@ TABLE = (
     Reason("skip", _MOVES, said=r"migrat|resize"),
     Reason("skip", _MOVES, test=r"migrat|resize", said=r"not available|not enabled|not supported"),
     Reason("skip", _CONSOLES, said=r"vnc|spice|serial|console"),
+    Reason("skip", "Image signatures need Barbican and signed images.", said=r"certificate|barbican"),
     Reason("skip", _BUSES, said=r"ide bus"),
     Reason("fail", _BUSES, test=r"rescue_disk_(usb|virtio)", said=r"boots from SCSI only"),
     Reason("skip", _GUEST, said=r"valid|ssh|password|guest"),
     Reason("skip", "It tests a microversion that the API does not have any more, or not yet.", said=r"microversion"),
     Reason("skip", "Tempest skips it itself, because of a bug in OpenStack that it names.", said=r"bug|launchpad"),
     Reason("skip", "nova-network is gone, and its API with it.", said=r"nova-network|nova network"),
+    Reason(
+        "skip",
+        "Neutron has the security groups, and takes what nova-network did not.",
+        said=r"neutron (allows|does not)",
+    ),
+    Reason(
+        "skip", "No network is there for everybody, so that Neutron makes some by itself.", said=r"existing network"
+    ),
     Reason("skip", "Quotas are in Nova's database, as is the default, not in Keystone.", said=r"unified"),
-    Reason("skip", "Image signatures need Barbican and signed images.", said=r"certificate|barbican"),
 )
 
 
