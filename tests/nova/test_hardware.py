@@ -174,7 +174,6 @@ def test_a_tpm_comes_by_novas_and_by_the_retired_drivers_properties(image, specs
         ({"hw_machine_type": "hyperv-gen1", "os_vtpm": "required"}, {}, "generation 2"),
         ({"hw_machine_type": "hyperv-gen2"}, {"hw:tpm_version": "1.2"}, r"are 2\.0"),
         ({"hw_machine_type": "hyperv-gen2"}, {"hw:tpm_version": "2.0", "hw:tpm_model": "tpm-tis"}, "tpm-crb"),
-        ({"hw_machine_type": "hyperv-gen2", "os_vtpm": "required", "img_pdk_reference": "x"}, {}, "guarded host"),
     ],
 )
 def test_a_tpm_that_hyper_v_does_not_have_is_refused(image, specs, says):

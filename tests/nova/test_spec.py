@@ -352,17 +352,6 @@ def test_remotefx_is_refused(key):
 
 
 @pytest.mark.parametrize(
-    ("image", "extra_specs", "says"),
-    [
-        ({"os_shielded_vm": "required"}, {}, "shielded"),
-    ],
-)
-def test_what_is_not_there_yet_is_refused_and_not_ignored(image, extra_specs, says):
-    with pytest.raises(InstanceRefused, match=says):
-        plan(image=image, flavor=make_flavor(extra_specs=extra_specs))
-
-
-@pytest.mark.parametrize(
     ("devices", "says"),
     [
         ({"block_device_mapping": [{"connection_info": {}}]}, "volumes"),

@@ -21,8 +21,9 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 
 from compute_hyperv.cim.errors import CimError
+from compute_hyperv.host.errors import UnsupportedByHost
 from compute_hyperv.host.model import DriveKind, MachineSpec
-from compute_hyperv.nova import config_drive, device_metadata, names, spec, vifs
+from compute_hyperv.nova import config_drive, device_metadata, names, shielding_data, spec, vifs
 from compute_hyperv.nova.block_devices import Layout
 from compute_hyperv.nova.console import ConsoleLogs
 from compute_hyperv.nova.errors import in_novas_words
@@ -91,7 +92,8 @@ class Builder:
         plan = functools.partial(spec.machine_spec, instance, image_meta, **request)
         # Without the ports first: Nova is still making them, and waits for that when they are looked at. Meanwhile all
         # else is checked and the image fetched.
-        plan(network_info=())
+        first_plan = plan(network_info=())
+        data = self._shielding_data(context, instance, image_meta) if first_plan.shielding else b""
         with instance_lock(instance.uuid):
             self._make_room(instance)
             # The image of a shelved server is used once and deleted by Nova then: it never goes through the cache (old
@@ -111,7 +113,10 @@ class Builder:
                     self._host.files.make_folder(machine.folder)
                     image = self._images.place(context, image_meta, root, instance=instance)
                 self._make_files(instance, machine, disks, image, injected_files, admin_password, network_info)
-                with vifs.waiting_for_plugs(self._virtapi, instance, network_info):
+                with (
+                    vifs.waiting_for_plugs(self._virtapi, instance, network_info),
+                    shielding_data.on_host(self._host.files, machine, data),
+                ):
                     machine_id = self._host.machines.create(machine, known_absent=True)
                 if power_on:
                     self._power.start(instance, machine_id)
@@ -119,6 +124,14 @@ class Builder:
                 with excutils.save_and_reraise_exception():
                     LOG.error("Building the instance failed, removing it: %s", error, instance=instance)
                     self._undo(instance, keep_files=found_files)
+
+    def _shielding_data(self, context: Any, instance: Instance, image_meta: ImageMeta) -> bytes:
+        """:raises nova.exception.InstanceUnacceptable: this host cannot shield servers; another may."""
+        try:
+            self._host.provisioning.check_host()
+        except UnsupportedByHost as error:
+            raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason=str(error)) from error
+        return shielding_data.read(context, instance, image_meta)
 
     def _make_room(self, instance: Instance) -> None:
         """Sees that nothing of this name is on the host; what an earlier attempt for the instance left is removed."""
@@ -214,4 +227,6 @@ class Builder:
             self._host.files.delete_tree(names.instance_folder(instances_path, name))
             self._host.files.delete_tree(names.revert_folder(instances_path, name))
             self._console.forget(uuid)
+        elif uuid in self._leftovers:
+            shielding_data.remove(self._host.files, names.instance_folder(self._settings.instances_path, name))
         self._leftovers.forget(uuid)

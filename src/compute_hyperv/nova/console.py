@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova import exception
 from nova.compute import power_state
 from nova.objects.instance import Instance
 from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host.errors import FileMissing
-from compute_hyperv.nova import names, spec
+from compute_hyperv.nova import names, shielding, spec
 
 if TYPE_CHECKING:
     from compute_hyperv.host.pipes import Pipes, PipeStream
@@ -39,7 +40,10 @@ _LAST_RETRY_S = 15.0
 
 
 def log_pipe(instance: Instance) -> tuple[str, ...]:
-    """The pipe of the serial port whose output is the console log: the one that is only logged, where there is one."""
+    """The pipe of the serial port whose output is the console log: the one that is only logged, where there is one.
+    None of a shielded server."""
+    if shielding.wanted(instance):
+        return ()
     pipes = spec.serial_port_pipes(instance, instance.image_meta).values()
     read_only = names.pipe(instance.uuid, "ro")
     return (read_only,) if read_only in pipes else (names.pipe(instance.uuid, "rw"),)
@@ -119,7 +123,7 @@ class ConsoleLogs:
     def watch(self, instance_uuid: str, pipes: tuple[str, ...]) -> None:
         """Start reading; at once, if it is being tried already. Returns without waiting for the host."""
         with self._lock:
-            if self._closed:
+            if self._closed or not pipes:
                 return
             watch = self._watches.get(instance_uuid)
             if watch is None or watch.pipes != pipes:
@@ -150,7 +154,12 @@ class ConsoleLogs:
 
     def show(self, instance: Instance) -> bytes:
         """All that is kept. A running instance that is not listened to, because it was started behind our back or its
-        host was away then, is from now on."""
+        host was away then, is from now on.
+
+        :raises nova.exception.ConsoleNotAvailable: it is shielded.
+        """
+        if shielding.wanted(instance):
+            raise exception.ConsoleNotAvailable("A shielded server has no serial port, and so no console log.")
         if instance.power_state == power_state.RUNNING:
             self.watch(instance.uuid, log_pipe(instance))
         return self.read(instance.uuid)

@@ -31,6 +31,13 @@ class BlockDeviceRefused(InstanceRefused, exception.InvalidBDMFormat, exception.
     """A disk that no Hyper-V host can give as it is asked for; the retired driver's errors for that are bases."""
 
 
+class ShieldingDataUnreadable(exception.InvalidMetadata, exception.InvalidInput):
+    """Barbican does not give what a shielded server is provisioned by: the retired driver's InvalidMetadata.
+
+    No other host could read it either, so Nova gives up at once (see InstanceRefused).
+    """
+
+
 class HostUnusable(exception.NovaException):
     msg_fmt = "The Hyper-V host %(server)s cannot be used: %(reason)s"
 

@@ -92,6 +92,16 @@ def is_rescue_config_drive(path: str) -> bool:
     return _is_named(r"configdrive-rescue\.(iso|vhd)", path)
 
 
+def shielding_data(folder: str) -> str:
+    """The PDK file of a shielded server, while it is made. The retired driver had a temporary file of any name."""
+    return paths.join(folder, "shielding.pdk")
+
+
+def specialization_data(folder: str) -> str:
+    """The FSK file that goes with it."""
+    return paths.join(folder, "shielding.fsk")
+
+
 def _is_named(pattern: str, path: str) -> bool:
     return re.fullmatch(pattern, paths.name(path), re.IGNORECASE) is not None
 

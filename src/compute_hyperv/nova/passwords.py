@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from nova import exception
 from nova.objects.instance import Instance
 
+from compute_hyperv.nova import shielding
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.image_properties import image_property
 from compute_hyperv.nova.instances import Instances
@@ -55,8 +56,13 @@ class Passwords:
         """Has the guest give its administrator this password.
 
         :raises nova.exception.InstanceAgentNotEnabled: nobody in the guest answers.
-        :raises nova.exception.SetAdminPasswdNotSupported: the guest refuses; the message has its reason.
+        :raises nova.exception.SetAdminPasswdNotSupported: the guest refuses; the message has its reason. Or it is
+            shielded.
         """
+        if shielding.wanted(instance) == "shielded":
+            raise exception.SetAdminPasswdNotSupported(
+                "A shielded server takes nothing from its host: log in to it to change the password."
+            )
         machine_id = self._instances.machine_id(instance)
         key = _public_key(self._host.guest_exchange.items(machine_id).get(KEY))
         number = str(uuid.uuid4())

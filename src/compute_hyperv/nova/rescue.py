@@ -26,7 +26,7 @@ from oslo_utils import excutils
 from compute_hyperv.host import paths
 from compute_hyperv.host.machine_definition import SLOTS_OF
 from compute_hyperv.host.model import Bus, Drive, DriveKind, DriveLayout
-from compute_hyperv.nova import config_drive, names, spec
+from compute_hyperv.nova import config_drive, names, shielding, spec
 from compute_hyperv.nova.block_devices import ROOT_PLACES
 from compute_hyperv.nova.errors import in_novas_words
 from compute_hyperv.nova.image_properties import image_property
@@ -65,6 +65,11 @@ class Rescue:
         :raises nova.exception.InstanceNotRescuable: it has no disk of its own to be rescued, or cannot boot like that.
         :raises nova.exception.ImageUnacceptable: the image is for another generation of machines.
         """
+        if shielding.wanted(instance):
+            raise exception.InstanceNotRescuable(
+                instance_id=instance.uuid,
+                reason="it is shielded: no other system gets the key of its disk, which is in its virtual TPM",
+            )
         machine_id = self._instances.machine_id(instance)
         with instance_lock(instance.uuid):
             layout = self._host.drives.layout(machine_id)

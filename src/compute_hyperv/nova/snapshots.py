@@ -28,7 +28,7 @@ from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host import paths
 from compute_hyperv.host.model import DriveLayout, MachineState, MachineSummary
 from compute_hyperv.host.snapshots import Consistency
-from compute_hyperv.nova import names
+from compute_hyperv.nova import names, shielding
 from compute_hyperv.nova.errors import HostOperationFailed, in_novas_words
 from compute_hyperv.nova.images import upload
 from compute_hyperv.nova.instances import Instances
@@ -105,7 +105,14 @@ class Snapshots:
 
         :raises nova.exception.InstanceNotFound: it has no machine, or was deleted meanwhile.
         :raises nova.exception.ImageNotFound: somebody has deleted the image meanwhile.
+        :raises nova.exception.InstanceUnacceptable: it is shielded, or has no root disk of its own.
         """
+        if shielding.wanted(instance):
+            raise exception.InstanceUnacceptable(
+                instance_id=instance.uuid,
+                reason="it is shielded: its disk is encrypted with a key in its virtual TPM, so an image of it would "
+                "start nowhere. Back it up from within.",
+            )
         with self._claim(instance.uuid) as under_way:
             update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
             machine = self._instances.require(instance)

@@ -22,7 +22,17 @@ from nova.virt import hardware as nova_hardware
 from compute_hyperv.host import paths, versions
 from compute_hyperv.host.errors import UnsupportedByHost
 from compute_hyperv.host.model import DriveKind, MachineSpec, SecureBootTemplate, SerialPort
-from compute_hyperv.nova import block_devices, disk_limits, extra_specs, file_systems, hardware, names, refusals, vifs
+from compute_hyperv.nova import (
+    block_devices,
+    disk_limits,
+    extra_specs,
+    file_systems,
+    hardware,
+    names,
+    refusals,
+    shielding,
+    vifs,
+)
 from compute_hyperv.nova.block_devices import Generation, Layout, Wishes
 from compute_hyperv.nova.errors import InstanceRefused
 from compute_hyperv.nova.hardware import HostDevices
@@ -51,7 +61,7 @@ def machine_spec(
     :raises nova.exception.Invalid: a value in image or flavor is wrong.
     """
     _check_name(instance)
-    refusals.check(instance, image_meta)
+    refusals.check(instance)
     extra_specs.check(instance)
     disks = disk_layout(instance, image_meta, block_device_info, settings, host_version, config_drive=config_drive)
     machine_generation = generation(instance, image_meta, host_version)
@@ -61,12 +71,16 @@ def machine_spec(
     numa = hardware.numa_nodes(instance)
     devices = host_devices(instance, host_version)
     secure_boot = secure_boot_template(instance, image_meta, machine_generation, host_version)
+    folder = names.instance_folder(settings.instances_path, instance.name)
+    protection = shielding.shielding(instance, image_meta, folder, machine_generation, secure_boot)
+    if protection:
+        _require(instance, host_version, versions.Feature.SHIELDED_MACHINES)
     nics = tuple(vifs.nic(instance, vif, settings) for vif in network_info)
     return MachineSpec(
         name=instance.name,
         notes=(instance.uuid,),
         generation=machine_generation,
-        folder=names.instance_folder(settings.instances_path, instance.name),
+        folder=folder,
         memory=hardware.memory(
             instance, settings.dynamic_memory_ratio, numa=numa, nested=nested, devices=devices != HostDevices()
         ),
@@ -81,7 +95,9 @@ def machine_spec(
         secure_boot=secure_boot,
         asset_tag=settings.asset_tag,
         shutdown_on_host_stop=settings.instance_automatic_shutdown,
-        tpm=wants_tpm(instance, image_meta, machine_generation, host_version),
+        # Shielding overrides it, and brings its own.
+        tpm=protection is None and wants_tpm(instance, image_meta, machine_generation, host_version),
+        shielding=protection,
         pci_devices=devices.pci,
         gpu_partitions=devices.gpu_partitions,
         mmio=hardware.mmio_space(instance, devices),
@@ -210,7 +226,10 @@ _SERIAL_PORTS: Mapping[int, names.PipeRole] = {1: "com1", 2: "com2"}
 
 
 def serial_ports(instance: Instance, image_meta: ImageMeta) -> tuple[SerialPort, ...]:
-    """The machine's serial ports that lead somewhere: those with a role, and as many as flavor or image ask for."""
+    """The machine's serial ports that lead somewhere: those with a role, and as many as flavor or image ask for; none
+    of a shielded one."""
+    if shielding.wanted(instance, image_meta):
+        return ()
     pipes = serial_port_pipes(instance, image_meta)
     count = _serial_port_count(instance, image_meta)
     if count is not None and max(pipes) > count:

@@ -1,0 +1,92 @@
+"""Shielding data in pieces, and what may be wrong with them. With a real Barbican: functional/test_shielding.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from compute_hyperv.host.errors import FileDenied, FileInUse
+from compute_hyperv.nova import shielding_data
+from tests.nova.test_shielding import planned
+
+
+@pytest.mark.parametrize(
+    ("pieces", "joined"),
+    [
+        ({"1": b"PDK"}, b"PDK"),
+        ({"2": b"b", "1": b"a"}, b"ab"),
+        ({str(number): bytes([number]) for number in range(1, 13)}, bytes(range(1, 13))),
+        ({"1": "text"}, b"text"),
+    ],
+)
+def test_pieces_are_joined_by_number(pieces, joined):
+    assert shielding_data._joined(pieces) == joined
+
+
+@pytest.mark.parametrize(
+    ("pieces", "says"),
+    [
+        ({}, "the secrets none"),
+        ({"1": b"a", "3": b"c"}, "the secrets 1, 3"),
+        ({"0": b"a", "1": b"b"}, "0, 1"),
+        ({"certificate": b"a"}, "certificate"),
+        ({"1": None}, "secret 1 has no content"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(pieces, says):
+    with pytest.raises(ValueError, match=says):
+        shielding_data._joined(pieces)
+
+
+class FilesOfAHost:
+    def __init__(self, on_delete=None):
+        self.content = {}
+        self._on_delete = on_delete
+
+    def write(self, path, data):
+        self.content[path] = data
+
+    def delete(self, path, *, missing_ok=False):
+        if self._on_delete:
+            raise self._on_delete
+        assert missing_ok
+        self.content.pop(path, None)
+
+
+MACHINE = planned()
+
+
+def test_files_are_there_while_the_machine_is_made_and_not_afterwards():
+    files = FilesOfAHost()
+    with shielding_data.on_host(files, MACHINE, b"PDK"):
+        assert files.content == {MACHINE.shielding.data_path: b"PDK"}
+        files.write(MACHINE.shielding.specialization_path, b"FSK")
+    assert files.content == {}
+
+
+def test_files_do_not_outlive_a_failure_which_is_what_is_told():
+    files = FilesOfAHost()
+    with pytest.raises(RuntimeError, match="no machine"), shielding_data.on_host(files, MACHINE, b"PDK"):
+        raise RuntimeError("no machine")
+    assert files.content == {}
+
+    stuck = FilesOfAHost(FileInUse("in use", path="x"))
+    with pytest.raises(RuntimeError, match="no machine"), shielding_data.on_host(stuck, MACHINE, b"PDK"):
+        raise RuntimeError("no machine")
+
+
+def test_files_that_cannot_be_deleted_fail_the_build():
+    files = FilesOfAHost(FileDenied("denied", path="x"))
+    with pytest.raises(FileDenied), shielding_data.on_host(files, MACHINE, b"PDK"):
+        pass
+
+
+def test_what_a_build_left_that_was_cut_off_is_removed():
+    files = FilesOfAHost()
+    files.content = dict.fromkeys((MACHINE.shielding.data_path, MACHINE.shielding.specialization_path), b"")
+    shielding_data.remove(files, MACHINE.folder)
+    assert files.content == {}
+
+
+def test_a_machine_that_is_not_shielded_needs_no_files():
+    with shielding_data.on_host(None, planned({}), b""):
+        pass
