@@ -11,7 +11,7 @@ from demo.display import Display
 from demo.environment import ENDINGS, clean_environment, interrupt, only_one_at_a_time
 from demo.guest_image import image_step
 from demo.settings import STATE, endpoint_url, hosts
-from demo.tour import Tour
+from demo.tour.tour import Tour
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
