@@ -16,7 +16,7 @@ def add_to(commands: Commands) -> None:
         description="Builds a disk image with a tiny Linux that boots on simulated and on real Hyper-V hosts.",
     )
     image.add_argument("--generation", type=int, choices=(1, 2), default=2, help="1: BIOS, 2: UEFI (default)")
-    image.add_argument("--format", choices=("qcow2", "raw", "vhd", "vhdx", "vmdk"), default="qcow2")
+    image.add_argument("--format", choices=("qcow2", "raw", "vhd", "vhdx", "vmdk", "iso"), default="qcow2")
     image.add_argument("--output", type=Path, required=True, metavar="FILE")
     image.set_defaults(run=_image)
 

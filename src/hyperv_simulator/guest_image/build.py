@@ -1,5 +1,5 @@
-"""Builds the guest image: a bootable disk for machines of generation 1 (BIOS) or 2 (UEFI), without root and loop
-mounts.
+"""Builds the guest image: a bootable disk for machines of generation 1 (BIOS) or 2 (UEFI), or an ISO image for
+generation 2, without root and loop mounts.
 
 Generation 2: a GPT disk with an EFI system partition; ``EFI/BOOT/BOOTX64.EFI`` is a unified kernel image (systemd's
 stub with kernel, initramfs and command line as PE sections). Generation 1: an MBR disk with an active FAT partition
@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from hyperv_simulator.guest_image import initramfs
+from hyperv_simulator.guest_image import initramfs, iso
 from hyperv_simulator.guest_image.packages import (
     BIOS_LOADER,
     BIOS_LOADER_FILES,
@@ -29,7 +29,7 @@ from hyperv_simulator.guest_image.packages import (
 )
 
 Generation = Literal[1, 2]
-ImageFormat = Literal["qcow2", "raw", "vhd", "vhdx", "vmdk"]
+ImageFormat = Literal["qcow2", "raw", "vhd", "vhdx", "vmdk", "iso"]
 
 # Serial console; the rest leaves out what takes a translated processor seconds and proves nothing here.
 COMMAND_LINE = (
@@ -64,8 +64,10 @@ def build(
     :param output: the file to write; replaced if it is there.
     :param cache: folder of downloaded packages.
     :param kernel_options: added to the kernel's command line.
-    :raises ImageError: a package or a program is missing.
+    :raises ImageError: a package or a program is missing, or there is no such image.
     """
+    if format == "iso" and generation == 1:
+        raise ImageError("an ISO image is for generation 2: leave out --generation, or take another format.")
     cache = cache or default_cache()
     found = kernel(cache)
     initrd = initramfs.build(found.modules)
@@ -74,17 +76,18 @@ def build(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".image-") as name:
         work = Path(name)
         disk = work / "disk.raw"
-        if generation == 2:
-            _uefi_disk(disk, found.image, initrd, command_line, cache, work)
-        else:
+        if generation == 1:
             _bios_disk(disk, found.image, initrd, command_line, cache, work)
+        else:
+            loader = _uefi_loader(found.image, initrd, command_line, cache, work)
+            (_write_uefi_iso if format == "iso" else write_uefi_disk)(disk, loader)
         _convert(disk, work / "done", format)
         (work / "done").replace(output)
     return output
 
 
 def _convert(disk: Path, target: Path, format: ImageFormat) -> None:
-    if format == "raw":
+    if format in ("raw", "iso"):
         disk.replace(target)
         return
     options = ["-o", "force_size=on"] if format == "vhd" else []
@@ -94,7 +97,8 @@ def _convert(disk: Path, target: Path, format: ImageFormat) -> None:
 # ---------------------------------------------------------------- generation 2
 
 
-def _uefi_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> None:
+def _uefi_loader(linux: Path, initrd: bytes, command_line: str, cache: Path, work: Path) -> Path:
+    """The guest as one program."""
     (work / "initrd").write_bytes(initrd)
     (work / "cmdline").write_text(command_line)
     (work / "osrel").write_text("ID=hyperv-simulator-guest\nNAME=Guest\nVERSION_ID=1\n")
@@ -104,14 +108,26 @@ def _uefi_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache:
     sections = {"osrel": work / "osrel", "cmdline": work / "cmdline", "initrd": work / "initrd", "linux": linux}
     contents = {f".{name}": path.read_bytes() for name, path in sections.items()}
     image.write_bytes(add_sections(stub.read_bytes(), contents))
-    write_uefi_disk(disk, image)
+    return image
 
 
 def write_uefi_disk(disk: Path, loader: Path) -> None:
     """A raw disk from which UEFI firmware starts one program."""
     _write_gpt(disk)
-    _make_fat(disk, "EFI")
-    at = f"{disk}@@{PARTITION_START}"
+    _write_efi_partition(disk, loader, PARTITION_START)
+
+
+def _write_uefi_iso(target: Path, loader: Path) -> None:
+    partition = target.with_suffix(".fat")
+    with partition.open("wb") as file:
+        file.truncate(PARTITION_SIZE)
+    _write_efi_partition(partition, loader, 0)
+    iso.write(partition, target)
+
+
+def _write_efi_partition(disk: Path, loader: Path, start: int) -> None:
+    _make_fat(disk, "EFI", start)
+    at = f"{disk}@@{start}"
     tool(["mmd", "-i", at, "::EFI", "::EFI/BOOT"], env=REPEATABLE)
     tool(["mcopy", "-i", at, str(loader), "::EFI/BOOT/BOOTX64.EFI"], env=REPEATABLE)
 
@@ -184,10 +200,10 @@ def _mbr(code: bytes, flags: int, kind: int, first: int, count: int) -> bytes:
     return code[:440].ljust(446, b"\0") + partition.ljust(64, b"\0") + b"\x55\xaa"
 
 
-def _make_fat(disk: Path, label: str) -> None:
+def _make_fat(disk: Path, label: str, start: int) -> None:
     sectors = PARTITION_SIZE // SECTOR
-    at = f"{disk}@@{PARTITION_START}"
-    geometry = ["-T", str(sectors), "-h", "16", "-s", "63", "-H", str(PARTITION_START // SECTOR)]
+    at = f"{disk}@@{start}"
+    geometry = ["-T", str(sectors), "-h", "16", "-s", "63", "-H", str(start // SECTOR)]
     tool(["mformat", "-i", at, *geometry, "-v", label, "-N", "68797065", "::"], env=REPEATABLE)
 
 
@@ -201,7 +217,7 @@ def _bios_disk(disk: Path, linux: Path, initrd: bytes, command_line: str, cache:
         file.truncate(DISK_SIZE)
         first, count = PARTITION_START // SECTOR, PARTITION_SIZE // SECTOR
         file.write(_mbr(boot_code.read_bytes(), 0x80, 0x0E, first, count))
-    _make_fat(disk, "GUEST")
+    _make_fat(disk, "GUEST", PARTITION_START)
     (work / "initrd").write_bytes(initrd)
     shutil.copyfile(linux, work / "linux")
     config = ("SERIAL 0 115200", "DEFAULT guest", "PROMPT 0", "LABEL guest", "LINUX linux", "INITRD initrd")

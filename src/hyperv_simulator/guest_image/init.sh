@@ -6,6 +6,7 @@
 #   PING <address> ok | PING <address> no answer      for each word of the lines "ping <address> ..." of the user data;
 #                                                     tried for 30 s, or as long as a line "ping-timeout <seconds>" says
 #   GUEST-STOPPING                                    the ACPI power button was pressed
+# A program may follow in the user data, from a line "#!<interpreter>" on: it is run, and the console has what it prints.
 export PATH=/bin
 
 say() { echo "$*" > /dev/ttyS0; }
@@ -59,7 +60,9 @@ data=/mnt/openstack/latest
 touch /run/meta /run/network /run/user_data
 [ -e $data/meta_data.json ] && awk -f /json.awk $data/meta_data.json > /run/meta
 [ -e $data/network_data.json ] && awk -f /json.awk $data/network_data.json > /run/network
-[ -e $data/user_data ] && tr -d '\r' < $data/user_data > /run/user_data
+[ -e $data/user_data ] && tr -d '\r' < $data/user_data | awk '
+    /^#!/ { program = 1 }
+    { print > (program ? "/run/program" : "/run/user_data") }'
 umount /mnt 2>/dev/null
 
 # first <file> <path>: the value of the path, empty where there is none.
@@ -117,5 +120,7 @@ for neighbour in $(awk '$1 == "ping" { for (i = 2; i <= NF; i++) print $i }' /ru
         say "PING $neighbour $answer"
     ) &
 done
+
+[ -e /run/program ] && chmod +x /run/program && /run/program > /dev/ttyS0 2>&1 < /dev/null &
 
 exec init

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from importlib import resources
 from pathlib import Path
 
+import pycdlib
 import pytest
 
 from hyperv_simulator.guest_image.build import add_sections, build
@@ -20,6 +22,30 @@ def test_an_image_is_small_and_the_same_every_time(generation: int, tmp_path: Pa
 
     assert first.stat().st_size <= 30 * 1024**2
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_iso_image_has_its_loader_where_firmware_looks_for_it(tmp_path: Path) -> None:
+    first = build(2, tmp_path / "first.iso", "iso")
+    image = pycdlib.PyCdlib()
+    image.open(str(first))
+    partition = io.BytesIO()
+
+    image.get_file_from_iso_fp(partition, iso_path="/EFI.IMG;1")
+    entry = image.eltorito_boot_catalog.initial_entry
+    (tmp_path / "partition").write_bytes(partition.getvalue())
+    listed = subprocess.run(
+        ["mdir", "-b", "-i", tmp_path / "partition", "::EFI/BOOT"], check=True, capture_output=True, text=True
+    )
+
+    assert entry.load_rba * 2048 + len(partition.getvalue()) == first.stat().st_size
+    assert image.eltorito_boot_catalog.validation_entry.platform_id == 0xEF
+    assert listed.stdout.split() == ["::/EFI/BOOT/BOOTX64.EFI"]
+    assert first.read_bytes() == build(2, tmp_path / "second.iso", "iso").read_bytes()
+
+
+def test_an_iso_image_is_for_generation_2_only(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="generation 2"):
+        build(1, tmp_path / "guest.iso", "iso")
 
 
 def test_a_package_that_is_not_there_is_named(tmp_path: Path) -> None:

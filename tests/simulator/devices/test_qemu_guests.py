@@ -70,7 +70,7 @@ class Machine:
             self.uuid,
             mac_with_colons(self.mac),
             ADDRESSES[self.name],
-            f"#\nping-timeout 60\nping {others}\n",
+            f'#\nping-timeout 60\nping {others}\n#!/bin/sh\necho "PROGRAM on $(hostname)"\n',
         )
         folder = self.store.folder
         iso = folder.to_local(rf"C:\{self.name}.iso")
@@ -136,6 +136,10 @@ def test_a_guest_boots_and_says_what_its_config_drive_told_it(booted: dict[str, 
 
     expected = f"GUEST-READY hostname={name}.novalocal address={ADDRESSES[name]} uuid={booted[name].machine.uuid}"
     assert said.endswith(expected)
+
+
+def test_a_guest_runs_the_program_in_its_user_data(booted: dict[str, Booted]) -> None:
+    assert booted["right"].console.wait_for("PROGRAM on right.novalocal")
 
 
 def test_guests_on_one_vlan_reach_each_other(booted: dict[str, Booted]) -> None:
