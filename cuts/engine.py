@@ -19,7 +19,7 @@ from tests.nova.functional.cloud import Server
 from cuts.holdings import Holding, holding
 from cuts.operations import Operation
 from cuts.points import WHENS, Point, When, points
-from cuts.stage import Stage, asked_until_free
+from cuts.stage import CONFLICT, Stage, asked_until_free
 
 Then = Literal["again", "delete"]
 THENS: tuple[Then, ...] = ("again", "delete")
@@ -140,8 +140,8 @@ def _started(stage: Stage, operation: Operation, server: Server | None) -> Serve
     try:
         operation.act(stage, server)
     except OpenStackApiException as error:
-        # Nova waits for some operations and answers with their failure.
-        if error.response.status_code < 500:
+        # Nova waits for some operations and answers with their failure, which is a conflict for some of them.
+        if error.response.status_code < 500 and error.response.status_code != CONFLICT:
             raise
     return server
 

@@ -79,6 +79,7 @@ OPERATIONS = (
     Operation("resume", _action("resume"), after=(_SUSPEND,)),
     Operation("delete-suspended", _delete, after=(_SUSPEND,)),
     Operation("crash-dump", _action("trigger_crash_dump")),
+    Operation("set-password", _action("changePassword", {"adminPass": "Correct-horse-1"})),
     Operation("snapshot", _SNAPSHOT, makes_image=True),
     Operation("snapshot-stopped", _SNAPSHOT, after=(_STOP,), makes_image=True),
     Operation("backup", _BACKUP, makes_image=True),

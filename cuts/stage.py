@@ -18,7 +18,7 @@ from cuts.points import Wire
 from hyperv_simulator.config.host import HostConfig
 from hyperv_simulator.simulator import Simulator
 
-_GONE, _CONFLICT = 404, 409
+_GONE, CONFLICT = 404, 409
 
 
 @dataclass
@@ -152,7 +152,7 @@ def asked_until_free(ask: Any, patience_s: float = PATIENCE_S / 6) -> bool:
         try:
             ask()
         except OpenStackApiException as error:
-            if error.response.status_code != _CONFLICT or time.monotonic() > deadline:
+            if error.response.status_code != CONFLICT or time.monotonic() > deadline:
                 return False
             time.sleep(0.2)
         else:
