@@ -294,6 +294,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         host: Observer | None = None,
         networks: Any = "none",
         config_drive: bool = False,
+        metadata: dict[str, str] | None = None,
         state: str | None = "ACTIVE",
     ) -> Server:
         """Create a server and wait until it has the state; None waits for the end of the build, however it ends."""
@@ -306,6 +307,8 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         )
         if config_drive:
             request["config_drive"] = True
+        if metadata:
+            request["metadata"] = metadata
         server = self.api.post_server({"server": request})
         return self.wait_for(server, state)
 
