@@ -6,7 +6,7 @@ A source is read once per run and host (``readings``), so checks that share one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from compute_hyperv.cim import wql
 from compute_hyperv.cim.errors import NotFound, ProtocolError
@@ -15,9 +15,7 @@ from compute_hyperv.cim.values import CimInstance, CimReference, CimValue
 from compute_hyperv.cim.wql import Condition
 from compute_hyperv.host.files import Files
 from compute_hyperv.host.windows.registry import Kind, Registry
-
-if TYPE_CHECKING:
-    from compute_hyperv.readiness.readings import Readings
+from compute_hyperv.readiness.directory.accounts import Directories
 
 CIMV2 = "root/cimv2"
 VIRTUALIZATION = "root/virtualization/v2"
@@ -51,6 +49,21 @@ class FileSource(Protocol[_T_co]):
         """Raises CimError."""
 
 
+class KnownHost(Protocol):
+    """What the directory can be asked with: the host as `readings` has it."""
+
+    @property
+    def account(self) -> str:
+        """As whom the host is read."""
+
+    @property
+    def directories(self) -> Directories | None:
+        """How its domain is asked."""
+
+    def one(self, source: Source[tuple[CimInstance, ...]]) -> CimInstance:
+        """The only instance of its class. Raises NotFound."""
+
+
 @runtime_checkable
 class DirectorySource(Protocol[_T_co]):
     """A source that asks the domain's directory about the host. Hashable as well."""
@@ -58,7 +71,7 @@ class DirectorySource(Protocol[_T_co]):
     @property
     def description(self) -> str: ...
 
-    def read_directory(self, host: Readings) -> _T_co:
+    def read_directory(self, host: KnownHost) -> _T_co:
         """Raises CimError."""
 
 

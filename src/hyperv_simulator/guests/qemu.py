@@ -16,7 +16,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hyperv_simulator import children
 from hyperv_simulator.guests import accelerator, qemu_command, qemu_firmware, qemu_state
@@ -31,6 +31,7 @@ from hyperv_simulator.guests.base import (
 )
 from hyperv_simulator.guests.console import Console
 from hyperv_simulator.guests.exchange import Exchange
+from hyperv_simulator.guests.network import Wires
 from hyperv_simulator.guests.qemu_console import QemuConsole
 from hyperv_simulator.guests.qemu_devices import Devices
 from hyperv_simulator.guests.qemu_exchange import QemuExchange
@@ -39,10 +40,9 @@ from hyperv_simulator.guests.qemu_serial import SerialPorts
 from hyperv_simulator.guests.qmp import Qmp, QmpError
 from hyperv_simulator.guests.swtpm import Tpm
 from hyperv_simulator.smb import run_folders
+from hyperv_simulator.smb.pipes import PipeServer
 from hyperv_simulator.storage.errors import DiskError
-
-if TYPE_CHECKING:
-    from hyperv_simulator.guests.qemu_runner import QemuRunner
+from hyperv_simulator.storage.vhd import DiskStore
 
 LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
@@ -52,12 +52,26 @@ QUIT_TIMEOUT_S = 10.0
 
 
 class QemuGuest:
-    """See `base.Guest`."""
+    """See `base.Guest`.
 
-    def __init__(self, spec: GuestSpec, listener: GuestListener, runner: QemuRunner) -> None:
+    :param kept: the folder of what the machine keeps while it is off.
+    """
+
+    def __init__(
+        self,
+        spec: GuestSpec,
+        listener: GuestListener,
+        disks: DiskStore,
+        pipes: PipeServer,
+        wires: Wires,
+        kept: Path,
+    ) -> None:
         self._spec = spec
         self._listener = listener
-        self._runner = runner
+        self._disks = disks
+        self._pipes = pipes
+        self._wires = wires
+        self._kept = kept
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -137,10 +151,10 @@ class QemuGuest:
         if self._spec.generation == 2:
             qemu_firmware.write_variables(self._spec, variables)
         layout = saved.layout if saved is not None else qemu_command.Layout.fresh(self._spec)
-        devices = self._devices = Devices(self._spec, self._runner.disks, self._runner.wires, layout, folder)
+        devices = self._devices = Devices(self._spec, self._disks, self._wires, layout, folder)
         devices.open_disks()
-        tpm = self._tpm = Tpm(self._runner.kept(self._spec.machine_id) / "tpm") if self._spec.tpm else None
-        serial = self._serial = SerialPorts(self._runner.pipes)
+        tpm = self._tpm = Tpm(self._kept / "tpm") if self._spec.tpm else None
+        serial = self._serial = SerialPorts(self._pipes)
         serial.connect(self._spec.serial)
         monitor, monitor_end = socket.socketpair()
         exchange, exchange_end = socket.socketpair()

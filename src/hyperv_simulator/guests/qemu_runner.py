@@ -30,23 +30,23 @@ class QemuRunner:
     ) -> None:
         self._folder = folder or run_folders.make("kept")
         self._is_ours = folder is None
-        self.disks = disks
-        self.pipes = pipes
-        self.wires = wires or Wires()
+        self._disks = disks
+        self._pipes = pipes
+        self._wires = wires or Wires()
         self._guests: list[QemuGuest] = []
 
     def create(self, spec: GuestSpec, listener: GuestListener) -> QemuGuest:
-        guest = QemuGuest(spec, listener, self)
+        guest = QemuGuest(spec, listener, self._disks, self._pipes, self._wires, self._kept(spec.machine_id))
         self._guests = [other for other in self._guests if other.running]
         self._guests.append(guest)
         return guest
 
-    def kept(self, machine_id: str) -> Path:
+    def _kept(self, machine_id: str) -> Path:
         """The folder of what a machine keeps while it is off."""
         return self._folder / machine_id
 
     def forget(self, machine_id: str) -> None:
-        shutil.rmtree(self.kept(machine_id), ignore_errors=True)
+        shutil.rmtree(self._kept(machine_id), ignore_errors=True)
 
     def close(self) -> None:
         for guest in self._guests:

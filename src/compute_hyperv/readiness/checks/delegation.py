@@ -16,13 +16,14 @@ from compute_hyperv.readiness.context import Context
 from compute_hyperv.readiness.directory.accounts import Account, Directory
 from compute_hyperv.readiness.model import Finding, Verdict, check, failed, not_applicable, passed, warned
 from compute_hyperv.readiness.readings import Readings
+from compute_hyperv.readiness.sources import KnownHost
 from compute_hyperv.readiness.windows import COMPUTER
 
 MIGRATION_SERVICE = "Microsoft Virtual System Migration Service"
 SERVICES = ("cifs", MIGRATION_SERVICE)
 
 
-def _directory(host: Readings) -> Directory:
+def _directory(host: KnownHost) -> Directory:
     if host.directories is None:
         raise AccessDenied(
             "No account for the directory is known.",
@@ -43,7 +44,7 @@ class ComputerAccount:
             "servicePrincipalName, msDS-AllowedToDelegateTo, msDS-AllowedToActOnBehalfOfOtherIdentity)"
         )
 
-    def read_directory(self, host: Readings) -> Account:
+    def read_directory(self, host: KnownHost) -> Account:
         return _directory(host).computer(host.one(COMPUTER).text("Name"))
 
 
@@ -55,7 +56,7 @@ class ManagingAccount:
     def description(self) -> str:
         return "Active Directory (LDAP): the account that manages the host (userAccountControl, tokenGroups)"
 
-    def read_directory(self, host: Readings) -> Account | None:
+    def read_directory(self, host: KnownHost) -> Account | None:
         name = host.account
         if not name or is_local(name, host.one(COMPUTER).text("Name", "")):
             return None
