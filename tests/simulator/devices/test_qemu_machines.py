@@ -7,7 +7,6 @@ looked at in one guest that boots once.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import subprocess
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import pycdlib
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -225,24 +223,13 @@ def test_a_machine_boots_in_the_order_of_its_settings(bench: Bench, order: list[
     name = f"order{order[0]}"
     machine = bench.define(name, BootOrder=order)
     bench.ide(machine, 0, bench.disk(rf"C:\{name}.vhdx", boot_program.disk("D")))
-    bench.ide(machine, 1, bench.put(rf"C:\{name}.iso", bootable_iso("I")), dvd=True)
+    iso = boot_program.bootable_iso(boot_program.disk("I", size=2048))
+    bench.ide(machine, 1, bench.put(rf"C:\{name}.iso", iso), dvd=True)
 
     bench.start(machine)
 
     assert bench.console(name).wait_for("[ID]", prompt=True).endswith(first)
     bench.client.change_state(machine, OFF)
-
-
-def bootable_iso(letter: str) -> bytes:
-    image = pycdlib.PyCdlib()
-    image.new(interchange_level=1)
-    program = boot_program.disk(letter, size=2048)
-    image.add_fp(io.BytesIO(program), len(program), "/BOOT.;1")
-    image.add_eltorito("/BOOT.;1", bootcatfile="/BOOT.CAT;1")
-    found = io.BytesIO()
-    image.write_fp(found)
-    image.close()
-    return found.getvalue()
 
 
 # ---------------------------------------------------------------- one guest with an operating system
