@@ -87,16 +87,17 @@ def _delete(files: Files, told: Shielding) -> None:
 
 
 def _client(context: Any) -> Any:
-    """As castellan makes its own, with the options that it registers."""
+    """As castellan makes its own, with the options that it registers. The endpoint is always given: where the client
+    looks it up in the catalog of a user's context, it leaves the version out of its addresses."""
     options = CONF.barbican
     auth = service_auth.get_service_user_token_auth_plugin(context)
-    return barbican.Client(
-        version=options.barbican_api_version,
-        session=Session(auth=auth, verify=options.verify_ssl and (options.verify_ssl_path or True)),
-        endpoint=options.barbican_endpoint,
+    session = Session(auth=auth, verify=options.verify_ssl and (options.verify_ssl_path or True))
+    endpoint = options.barbican_endpoint or session.get_endpoint(
+        service_type="key-manager",
         interface=options.barbican_endpoint_type,
         region_name=options.barbican_region_name,
     )
+    return barbican.Client(version=options.barbican_api_version, session=session, endpoint=endpoint)
 
 
 def _joined(pieces: dict[str, Any]) -> bytes:
