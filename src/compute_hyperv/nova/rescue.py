@@ -187,8 +187,7 @@ def _root(instance: Instance, layout: DriveLayout) -> Drive:
             return drive
     raise exception.InstanceNotRescuable(
         instance_id=instance.uuid,
-        reason="it has no root disk on the host that could be rescued. A server that boots from an ISO has one where "
-        "its flavor says so",
+        reason="it has no root disk on the host. One that boots from an ISO needs a flavor with a root disk",
     )
 
 

@@ -270,7 +270,7 @@ def _root_path(instance: Instance, layout: DriveLayout) -> str:
             return drive.path
     raise exception.InstanceUnacceptable(
         instance_id=instance.uuid,
-        reason="it has no root disk on the host. A server that boots from an ISO has one where its flavor says so.",
+        reason="it has no root disk on the host. One that boots from an ISO needs a flavor with a root disk.",
     )
 
 

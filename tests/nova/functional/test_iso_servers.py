@@ -101,5 +101,5 @@ def test_a_server_without_a_root_disk_is_told_why_it_cannot_be_rescued(cloud, ho
 
     rescue(cloud, server, rescue_image(1), state="ERROR")
 
-    assert "has one where its flavor says so" in cloud.fault_of(server)
+    assert "needs a flavor with a root disk" in cloud.fault_of(server)
     assert drives(host1, server) == before == {(Bus.IDE, 0, 0): "root.iso"}
