@@ -54,6 +54,12 @@ class TestAddresses(HyperVPorts):
             assert port[portbindings.VIF_DETAILS][port_wishes.MAC_SPOOFING] is True
 
 
+@pytest.mark.parametrize("vnic_type", ["direct", "direct-physical", "macvtap"])
+def test_a_port_that_asks_for_a_virtual_function_is_refused_with_what_to_take_instead(vnic_type):
+    with pytest.raises(PortRefused, match=rf"{vnic_type}, .* hyperv:sriov=true"):
+        port_wishes.details(None, {"binding:vnic_type": vnic_type}, SEGMENT, bool)
+
+
 class TestTrunksAndPolicies(HyperVPorts):
     @staticmethod
     def trunk(subport, tag):
@@ -62,29 +68,33 @@ class TestTrunksAndPolicies(HyperVPorts):
 
     def test_a_trunk_passes_the_vlans_of_its_subports_networks(self):
         with self.bound_port(vlan=43) as subport:
-            assert port_wishes.trunk_vlans(self.trunk(subport, 43), SEGMENT) == [43]
+            assert port_wishes.trunk_vlans(context.get_admin_context(), self.trunk(subport, 43), SEGMENT) == [43]
 
     def test_a_tag_that_would_have_to_be_rewritten_is_refused(self):
         with self.bound_port(vlan=43) as subport:
             with pytest.raises(PortRefused, match="inherit"):
-                port_wishes.trunk_vlans(self.trunk(subport, 7), SEGMENT)
+                port_wishes.trunk_vlans(context.get_admin_context(), self.trunk(subport, 7), SEGMENT)
             with pytest.raises(PortRefused, match="physnet2"):
-                port_wishes.trunk_vlans(self.trunk(subport, 43), {api.PHYSICAL_NETWORK: "physnet2"})
+                port_wishes.trunk_vlans(
+                    context.get_admin_context(), self.trunk(subport, 43), {api.PHYSICAL_NETWORK: "physnet2"}
+                )
 
     def test_a_policy_limits_what_the_server_sends(self):
         admin = context.get_admin_context()
         policy = qos_policy.QosPolicy(admin, id=uuidutils.generate_uuid(), project_id="p", name="slow")
         policy.create()
-        rules = (
-            qos_rule.QosBandwidthLimitRule(admin, max_kbps=2000, max_burst_kbps=0, direction="egress"),
-            qos_rule.QosBandwidthLimitRule(admin, max_kbps=3000, max_burst_kbps=0, direction="ingress"),
-        )
-        for rule in rules:
-            rule.id, rule.qos_policy_id = uuidutils.generate_uuid(), policy.id
-            rule.create()
-        assert port_wishes.bandwidth({"qos_policy_id": policy.id}) == {"limit_kbps": "2000"}
-        assert port_wishes.bandwidth({"qos_policy_id": None, "qos_network_policy_id": policy.id})
-        assert port_wishes.bandwidth({}) == {}
+        rule = qos_rule.QosBandwidthLimitRule(admin, max_kbps=2000, max_burst_kbps=0, direction="egress")
+        rule.id, rule.qos_policy_id = uuidutils.generate_uuid(), policy.id
+        rule.create()
+
+        def bandwidth(port, *, supported=True):
+            return port_wishes.bandwidth(admin, port, lambda _rule: supported)
+
+        assert bandwidth({"qos_policy_id": policy.id}) == {"limit_kbps": "2000"}
+        assert bandwidth({"qos_policy_id": None, "qos_network_policy_id": policy.id}) == {"limit_kbps": "2000"}
+        assert bandwidth({}) == {}
+        with pytest.raises(PortRefused, match=rf"{rule.id} \(bandwidth_limit\)"):
+            bandwidth({"qos_policy_id": policy.id}, supported=False)
 
     def test_neutron_refuses_rules_that_hyper_v_cannot_keep(self):
         driver = service_drivers.HyperVQosDriver("hyperv")

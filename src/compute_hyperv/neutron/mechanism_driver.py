@@ -56,7 +56,7 @@ class HyperVMechanismDriver(api.MechanismDriver):
 
     def initialize(self) -> None:
         options.register(cfg.CONF)
-        self._service_drivers = service_drivers.register(VIF_TYPE_HYPERV)
+        self._qos, self._trunks = service_drivers.register(VIF_TYPE_HYPERV)
         settings = cfg.CONF[options.GROUP]
         LOG.info(
             "Binding ports of hosts %(hosts)s on physical networks %(networks)s",
@@ -84,14 +84,17 @@ class HyperVMechanismDriver(api.MechanismDriver):
             {"port": context.current["id"], "networks": cfg.CONF[options.GROUP].physical_networks},
         )
 
-    @staticmethod
-    def _bind(context: api.PortContext, segment: Segment) -> None:
+    def _bind(self, context: api.PortContext, segment: Segment) -> None:
         try:
-            details = vif_details(segment) | port_wishes.details(context.current, segment)
+            details = vif_details(segment) | self._wishes(context, segment)
         except PortRefused as refusal:
             LOG.error("Port %(port)s cannot be bound: %(reason)s", {"port": context.current["id"], "reason": refusal})
             return
         context.set_binding(segment[api.ID], VIF_TYPE_HYPERV, details, status=constants.PORT_STATUS_ACTIVE)
+
+    def _wishes(self, context: api.PortContext, segment: Segment) -> dict[str, str | bool]:
+        admin = context.plugin_context.elevated()
+        return port_wishes.details(admin, context.current, segment, self._qos.is_rule_supported)
 
     def update_port_precommit(self, context: api.PortContext) -> None:
         """Keeps the details of a bound port as the port is: nova-compute looks at them whenever it plugs.
@@ -105,7 +108,7 @@ class HyperVMechanismDriver(api.MechanismDriver):
         present = context.current[portbindings.VIF_DETAILS]
         kept = {key: value for key, value in present.items() if key not in port_wishes.ALL}
         try:
-            details = kept | port_wishes.details(context.current, segment)
+            details = kept | self._wishes(context, segment)
         except PortRefused as refusal:
             LOG.error("Port %(port)s stays as it is: %(reason)s", {"port": context.current["id"], "reason": refusal})
             return
@@ -113,6 +116,10 @@ class HyperVMechanismDriver(api.MechanismDriver):
             context._binding.vif_details = jsonutils.dumps(details)
             context._binding.persist_state_to_session(context.plugin_context.session)
             context.current[portbindings.VIF_DETAILS] = details
+
+    def update_port_postcommit(self, context: api.PortContext) -> None:
+        if self._trunks.place_of(context.current) != self._trunks.place_of(context.original):
+            self._trunks.follow(context.current)
 
     def filter_hosts_with_segment_access(
         self,
@@ -132,7 +139,7 @@ class HyperVMechanismDriver(api.MechanismDriver):
         port = context.current
         vnic_type = port.get(portbindings.VNIC_TYPE, portbindings.VNIC_NORMAL)
         owner = port["device_owner"]
-        if vnic_type != portbindings.VNIC_NORMAL:
+        if vnic_type not in {portbindings.VNIC_NORMAL, *port_wishes.SRIOV}:
             return f"NICs of type {vnic_type} are not supported"
         if owner.startswith(constants.DEVICE_OWNER_NETWORK_PREFIX):
             return f"{owner} is a service of Neutron, and those need an agent"

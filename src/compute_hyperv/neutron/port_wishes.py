@@ -9,12 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from neutron.objects.qos import policy as qos_policy
-from neutron_lib import constants, context
-from neutron_lib.api.definitions import provider_net
+from neutron_lib import constants
+from neutron_lib.api.definitions import portbindings, provider_net
 from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 from neutron_lib.services.qos import constants as qos
@@ -26,20 +26,32 @@ TRUNK_VLANS = "trunk_vlans"
 LIMIT_KBPS = "limit_kbps"
 ALL = (MAC_SPOOFING, TRUNK_VLANS, LIMIT_KBPS)
 
+#: VNIC types that ask for a virtual function, or for all of an adapter.
+SRIOV = frozenset({portbindings.VNIC_DIRECT, portbindings.VNIC_MACVTAP, portbindings.VNIC_DIRECT_PHYSICAL})
+
 Port = Mapping[str, Any]
 
 
-def details(port: Port, segment: Mapping[str, Any]) -> dict[str, str | bool]:
+def details(
+    context: Any, port: Port, segment: Mapping[str, Any], is_rule_supported: Callable[[Any], bool]
+) -> dict[str, str | bool]:
     """The entries that the port needs; details are strings or booleans for every reader.
 
+    :param context: Neutron's, elevated: what is read is read in its transaction.
+    :param is_rule_supported: whether Hyper-V can keep a rule of a QoS policy.
     :raises PortRefused: Hyper-V cannot have such a port.
     """
+    if port.get(portbindings.VNIC_TYPE) in SRIOV:
+        raise PortRefused(
+            f"its VNIC type is {port[portbindings.VNIC_TYPE]}, and no SR-IOV agent runs on Hyper-V hosts. Take a "
+            "normal port, and a flavor with hyperv:sriov=true"
+        )
     found: dict[str, str | bool] = {}
     if needs_mac_spoofing(port):
         found[MAC_SPOOFING] = True
-    if vlans := trunk_vlans(port, segment):
+    if vlans := trunk_vlans(context, port, segment):
         found[TRUNK_VLANS] = ",".join(map(str, vlans))
-    return found | bandwidth(port)
+    return found | bandwidth(context, port, is_rule_supported)
 
 
 def needs_mac_spoofing(port: Port) -> bool:
@@ -49,12 +61,11 @@ def needs_mac_spoofing(port: Port) -> bool:
     return any(pair.get("mac_address", own).lower() != own for pair in port.get("allowed_address_pairs") or ())
 
 
-def trunk_vlans(port: Port, segment: Mapping[str, Any]) -> list[int]:
+def trunk_vlans(context: Any, port: Port, segment: Mapping[str, Any]) -> list[int]:
     subports = (port.get("trunk_details") or {}).get("sub_ports") or ()
-    admin = context.get_admin_context()
     for subport in subports:
-        network_id = directory.get_plugin().get_port(admin, subport["port_id"])["network_id"]
-        network = directory.get_plugin().get_network(admin, network_id)
+        network_id = directory.get_plugin().get_port(context, subport["port_id"])["network_id"]
+        network = directory.get_plugin().get_network(context, network_id)
         there = tuple(
             network.get(key)
             for key in (provider_net.NETWORK_TYPE, provider_net.PHYSICAL_NETWORK, provider_net.SEGMENTATION_ID)
@@ -68,11 +79,17 @@ def trunk_vlans(port: Port, segment: Mapping[str, Any]) -> list[int]:
     return sorted(subport["segmentation_id"] for subport in subports)
 
 
-def bandwidth(port: Port) -> dict[str, str | bool]:
+def bandwidth(context: Any, port: Port, is_rule_supported: Callable[[Any], bool]) -> dict[str, str | bool]:
+    """:raises PortRefused: the policy has a rule that Hyper-V cannot keep. Neutron's QoS service refuses it for ports
+    that are bound already; here it is met for those that got it before."""
     policy_id = port.get(qos.QOS_POLICY_ID) or port.get(qos.QOS_NETWORK_POLICY_ID)
-    policy = qos_policy.QosPolicy.get_object(context.get_admin_context(), id=policy_id) if policy_id else None
+    policy = qos_policy.QosPolicy.get_object(context, id=policy_id) if policy_id else None
     found: dict[str, str | bool] = {}
     for rule in policy.rules if policy else ():
-        if rule.rule_type == qos.RULE_TYPE_BANDWIDTH_LIMIT and rule.direction == constants.EGRESS_DIRECTION:
-            found[LIMIT_KBPS] = str(rule.max_kbps)
+        if not is_rule_supported(rule):
+            raise PortRefused(
+                f"its QoS policy {policy_id} has the rule {rule.id} ({rule.rule_type}): Hyper-V keeps bandwidth_limit "
+                "of what servers send (egress), without a size of bursts. Remove the rule, or take another policy"
+            )
+        found[LIMIT_KBPS] = str(rule.max_kbps)
     return found

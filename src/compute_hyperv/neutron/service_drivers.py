@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from neutron.services.trunk.drivers import base as trunk
-from neutron_lib import constants
+from typing import Any
+
+from neutron_lib import constants, context
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.db import constants as db_constants
+from neutron_lib.plugins import directory
 from neutron_lib.services.qos import base as qos
 from neutron_lib.services.qos import constants as qos_constants
-from neutron_lib.services.trunk import constants as trunk_constants
+
+from compute_hyperv.neutron.trunks import HyperVTrunkDriver, refresh
 
 _ANY_KBPS = {"type:range": [0, db_constants.DB_INTEGER_MAX_VALUE]}
 _WHAT_SERVERS_SEND = {"type:values": [constants.EGRESS_DIRECTION]}
@@ -28,14 +31,16 @@ class HyperVQosDriver(qos.DriverBase):
     def __init__(self, vif_type: str) -> None:
         super().__init__("hyperv", [vif_type], [portbindings.VNIC_NORMAL], SUPPORTED_RULES)
 
-
-class HyperVTrunkDriver(trunk.DriverBase):
-    def __init__(self, vif_type: str) -> None:
-        super().__init__("hyperv", (vif_type,), (trunk_constants.SEGMENTATION_TYPE_VLAN,))
-
-    @property
-    def is_loaded(self) -> bool:
-        return True
+    def update_policy(self, _context: Any, policy: Any) -> None:
+        """Neutron calls it when the policy's rules have changed."""
+        admin = context.get_admin_context()
+        find = directory.get_plugin().get_ports
+        by_port, networks = policy.get_bound_ports(), policy.get_bound_networks()
+        ports = find(admin, filters={"id": by_port}) if by_port else []
+        ports += find(admin, filters={"network_id": networks}) if networks else []
+        for port in ports:
+            if port[portbindings.VIF_TYPE] in self.vif_types:
+                refresh(port["id"])
 
 
 def register(vif_type: str) -> tuple[HyperVQosDriver, HyperVTrunkDriver]:
