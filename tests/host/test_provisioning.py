@@ -10,7 +10,7 @@ import pytest
 from compute_hyperv.cim.errors import CimError, InvalidRequest, MethodFailed, Unreachable
 from compute_hyperv.cim.wql import select
 from compute_hyperv.host import machine_definition
-from compute_hyperv.host.errors import UnsupportedByHost
+from compute_hyperv.host.errors import NoShieldingData, UnsupportedByHost
 from compute_hyperv.host.host import HyperVHost
 from compute_hyperv.host.machine_settings import of_machine
 from compute_hyperv.host.model import MachineState, SecureBootTemplate, Shielding
@@ -121,7 +121,7 @@ def test_shielding_data_that_are_none_leave_no_machine(
     if content is not None:
         local.write_bytes(content)
 
-    with pytest.raises(MethodFailed, match=r"shielding\.pdk"):
+    with pytest.raises(NoShieldingData, match=r"shielding\.pdk"):
         host.machines.create(SPEC)
 
     assert host.machines.list() == []

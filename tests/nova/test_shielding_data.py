@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compute_hyperv.host.errors import FileDenied, FileInUse
+from compute_hyperv.host.errors import FileDenied, FileInUse, NoShieldingData
 from compute_hyperv.nova import shielding_data
+from compute_hyperv.nova.errors import ShieldingDataUnreadable
 from tests.nova.test_shielding import planned
 
 
@@ -72,6 +73,14 @@ def test_files_do_not_outlive_a_failure_which_is_what_is_told():
     stuck = FilesOfAHost(FileInUse("in use", path="x"))
     with pytest.raises(RuntimeError, match="no machine"), shielding_data.on_host(stuck, MACHINE, b"PDK"):
         raise RuntimeError("no machine")
+
+
+def test_what_the_host_finds_no_shielding_data_in_is_the_servers_fault():
+    with (
+        pytest.raises(ShieldingDataUnreadable, match="img_pdk_reference: nothing in it"),
+        shielding_data.on_host(FilesOfAHost(), MACHINE, b"PDK"),
+    ):
+        raise NoShieldingData("nothing in it")
 
 
 def test_files_that_cannot_be_deleted_fail_the_build():

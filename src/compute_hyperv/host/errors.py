@@ -5,6 +5,7 @@
     CimError
     ├── MachineExists        a machine of that name is already there
     ├── UnsupportedByHost    this host lacks the feature (also InvalidRequest)
+    ├── NoShieldingData      what a machine is to be shielded by is no such data (also InvalidRequest)
     └── FileError            a file operation over SMB failed; ``path`` names the file
         ├── FileMissing          no such file or folder (also NotFound)
         ├── FileExists           there is one already
@@ -34,6 +35,10 @@ class MachineExists(CimError):
 
 class UnsupportedByHost(InvalidRequest):
     """The host lacks the feature; the message names the Windows version, or what else, that has it."""
+
+
+class NoShieldingData(InvalidRequest):
+    """The host finds no shielding data in the file that is said to hold them."""
 
 
 class FileError(CimError):

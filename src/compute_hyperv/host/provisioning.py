@@ -6,7 +6,7 @@ specialization data (an FSK) say what to put there. The service that provisions 
 host's disk, and goes on when the machine is started for the first time: nobody waits for that here, it takes minutes.
 
 Classes: Microsoft's pages of the Shielded VM Provisioning WMI providers. They do not say which answer means that a file
-cannot be read: a fault, a return code and a missing instance are all taken for that.
+cannot be read: a return code and a missing instance are taken for that, a fault may be anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from compute_hyperv.cim.session import CimSession, MethodResult
 from compute_hyperv.cim.values import CimInstance, CimReference, CimScalar, CimValue
 from compute_hyperv.cim.wql import select
 from compute_hyperv.host import jobs
-from compute_hyperv.host.errors import UnsupportedByHost
+from compute_hyperv.host.errors import NoShieldingData, UnsupportedByHost
 from compute_hyperv.host.model import Shielding
 from compute_hyperv.host.security import HGS, Security
 
@@ -25,6 +25,7 @@ _FILES = CimReference("Msps_ProvisioningFileProcessor", {}, _MSPS)
 _SERVICE = CimReference("Msps_ProvisioningService", {}, _MSPS)
 _JOB = "Msps_ProvisioningJob"
 _CLIENT = CimReference("MSFT_HgsClientConfiguration", {}, HGS)
+_REMEDY = "Take a PDK file."
 _ENDED_BADLY = (8, 9, 10)  # JobState: terminated, killed, exception
 
 
@@ -55,6 +56,8 @@ class Provisioning:
         """Protect a machine that is off, and leave it to be provisioned at its first start. The shielding data must be
         on the host; the specialization data are made.
 
+        :raises NoShieldingData: they are none.
+
         Requests: read the shielding data, protect (4), write the specialization data, provision: 7.
         """
         data = self._shielding_data(shielding.data_path)
@@ -76,9 +79,12 @@ class Provisioning:
 
     def _shielding_data(self, path: str) -> CimInstance:
         what = f"Reading the shielding data {path}"
-        found = self._invoke(_FILES, "PopulateFromFile", {"FilePath": path}, what)["ProvisioningFile"]
+        try:
+            found = self._invoke(_FILES, "PopulateFromFile", {"FilePath": path}, what)["ProvisioningFile"]
+        except MethodFailed as error:
+            raise NoShieldingData(error.message, remedy=_REMEDY, code=error.code) from error
         if not isinstance(found, CimInstance):
-            raise MethodFailed(f"{what} failed: the host finds none in it.", remedy="Take a PDK file.")
+            raise NoShieldingData(f"{what} failed: the host finds none in it.", remedy=_REMEDY)
         return found
 
     def _write_specialization_data(self, shielding: Shielding) -> None:
@@ -117,5 +123,5 @@ class Provisioning:
 def _bytes(data: CimInstance, name: str, path: str) -> bytes:
     value = data.get(name)
     if not isinstance(value, bytes) or not value:
-        raise MethodFailed(f"{path} is no shielding data: it has no {name}.", remedy="Take a PDK file.")
+        raise NoShieldingData(f"{path} holds no shielding data: it has no {name}.", remedy=_REMEDY)
     return value

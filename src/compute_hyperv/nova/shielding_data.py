@@ -22,6 +22,7 @@ from nova.objects.instance import Instance
 from oslo_log import log as logging
 
 from compute_hyperv.cim.errors import CimError
+from compute_hyperv.host.errors import NoShieldingData
 from compute_hyperv.host.model import MachineSpec, Shielding
 from compute_hyperv.nova import names, shielding
 from compute_hyperv.nova.errors import ShieldingDataUnreadable
@@ -50,27 +51,32 @@ def read(context: Any, instance: Instance, image_meta: ImageMeta) -> bytes:
         secrets = _client(context).containers.get(reference).secrets
         return _joined({name: secrets[name].payload for name in secrets})
     except _ERRORS as error:
+        # What is wrong comes first: users see the first 255 characters, and the reference is long.
         raise ShieldingDataUnreadable(
-            reason=f"the shielding data {reference} (img_pdk_reference) of server {instance.uuid} cannot be read from "
-            f"Barbican: {error or type(error).__name__}. Remedy: see that it is the reference of a container with the "
-            "secrets 1 to N, and that the user may read them."
+            reason=f"img_pdk_reference: {error or type(error).__name__}. It must name a container of Barbican with the "
+            f"secrets 1 to N, which the user may read; it is {reference}"
         ) from error
 
 
 @contextlib.contextmanager
 def on_host(files: Files, machine: MachineSpec, data: bytes) -> Iterator[None]:
     """The data lie where the machine's spec says for as long as the block lasts. However it ends, neither they nor what
-    was made beside them are there afterwards."""
+    was made beside them are there afterwards.
+
+    :raises ShieldingDataUnreadable: the host finds that they are none.
+    """
     if machine.shielding is None:
         yield
         return
     files.write(machine.shielding.data_path, data)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         # The build's own clean-up comes next, and tells what cannot be removed.
         with contextlib.suppress(CimError):
             _delete(files, machine.shielding)
+        if isinstance(error, NoShieldingData):
+            raise ShieldingDataUnreadable(reason=f"img_pdk_reference: {error}") from error
         raise
     _delete(files, machine.shielding)
 
