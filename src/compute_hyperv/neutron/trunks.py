@@ -31,17 +31,13 @@ class HyperVTrunkDriver(base.DriverBase):
     def __init__(self, vif_type: str) -> None:
         super().__init__("hyperv", (vif_type,), (constants.SEGMENTATION_TYPE_VLAN,))
         self._vif_type = vif_type
+        registry.subscribe(self._check_subports, resources.SUBPORTS, events.PRECOMMIT_CREATE)
+        registry.subscribe(self._subports_changed, resources.SUBPORTS, events.AFTER_CREATE)
+        registry.subscribe(self._subports_changed, resources.SUBPORTS, events.AFTER_DELETE)
 
     @property
     def is_loaded(self) -> bool:
         return True
-
-    @registry.receives(resources.TRUNK_PLUGIN, [events.AFTER_INIT])
-    def register(self, resource: str, event: str, trigger: Any, payload: Any = None) -> None:
-        super().register(resource, event, trigger, payload=payload)
-        registry.subscribe(self._check_subports, resources.SUBPORTS, events.PRECOMMIT_CREATE)
-        registry.subscribe(self._subports_changed, resources.SUBPORTS, events.AFTER_CREATE)
-        registry.subscribe(self._subports_changed, resources.SUBPORTS, events.AFTER_DELETE)
 
     def place_of(self, port: Port) -> str:
         """The Hyper-V host that a port is bound to; empty where it is not on one."""
