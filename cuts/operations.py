@@ -19,6 +19,7 @@ class Operation:
     :param after: what has happened before to a server that runs; each is waited for.
     :param makes: it begins without a server.
     :param makes_image: it went well where there is an image of the server; Nova keeps no record of such an action.
+    :param instead: what is asked for after a failure, where Nova does not take the same again.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Operation:
     after: tuple[Act, ...] = ()
     makes: bool = False
     makes_image: bool = False
+    instead: Act | None = None
 
 
 def _action(name: str, body: Any = None) -> Act:
@@ -62,6 +64,7 @@ def _delete(stage: Stage, server: Server) -> None:
 
 
 _STOP, _PAUSE, _SUSPEND, _SHELVE = _action("os-stop"), _action("pause"), _action("suspend"), _action("shelve")
+_HARD_REBOOT = _action("reboot", {"type": "HARD"})
 _SNAPSHOT = _action("createImage", {"name": "snapshot"})
 # The rotation deletes old ones: by all of its images, in Nova's stand-in for Glance, so that it must not come to that.
 _BACKUP = _action("createBackup", {"name": "backup", "backup_type": "daily", "rotation": 100})
@@ -72,7 +75,7 @@ OPERATIONS = (
     Operation("stop", _STOP),
     Operation("start", _action("os-start"), after=(_STOP,)),
     Operation("soft-reboot", _action("reboot", {"type": "SOFT"})),
-    Operation("hard-reboot", _action("reboot", {"type": "HARD"})),
+    Operation("hard-reboot", _HARD_REBOOT),
     Operation("pause", _PAUSE),
     Operation("unpause", _action("unpause"), after=(_PAUSE,)),
     Operation("suspend", _SUSPEND),
@@ -88,7 +91,7 @@ OPERATIONS = (
     Operation("shelve", _SHELVE),  # and offload, which comes by itself
     Operation("unshelve", _action("unshelve"), after=(_SHELVE,)),
     Operation("rescue", _rescue),
-    Operation("unrescue", _action("unrescue"), after=(_rescue,)),
+    Operation("unrescue", _action("unrescue"), after=(_rescue,), instead=_HARD_REBOOT),
     Operation("delete-rescued", _delete, after=(_rescue,)),
     Operation("attach-interface", _attach),
     Operation("detach-interface", _detach, after=(_attach,)),

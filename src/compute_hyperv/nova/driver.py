@@ -165,6 +165,7 @@ class HyperVDriver(driver.ComputeDriver):
     # Power
 
     def power_on(self, context, instance, network_info, block_device_info=None, accel_info=None, share_info=None):
+        self._rooms.rescue.forget(instance)
         self._rooms.vifs.plug(instance, network_info or [])
         self._rooms.power.on(instance)
 
@@ -182,6 +183,7 @@ class HyperVDriver(driver.ComputeDriver):
         accel_info=None,
         share_info=None,
     ):
+        self._rooms.rescue.forget(instance)
         self._rooms.power.reboot(
             instance,
             soft=reboot_type == "SOFT",

@@ -6,6 +6,7 @@ SCSI disk, and a config drive is exchanged for one with the rescue password. Sta
 
 Which of the two it was is read off the machine: a rescue disk in the root's place was put there in place. So leaving
 works after an attempt that broke off anywhere, after a restart, and for servers that the retired driver has rescued.
+Nova forgets a rescue whose end fails and lets its user do no more than a hard reboot, so a start ends it as well.
 A server that boots from an ISO keeps that; what is rescued is the root disk behind it.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import nova.conf
 from nova import exception
+from nova.compute import vm_states
 from nova.network import model as network_model
 from nova.objects.image_meta import ImageMeta
 from nova.objects.instance import Instance
@@ -24,6 +26,7 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 
 from compute_hyperv.host import paths
+from compute_hyperv.host.errors import FileMissing
 from compute_hyperv.host.machine_definition import SLOTS_OF
 from compute_hyperv.host.model import Bus, Drive, DriveKind, DriveLayout
 from compute_hyperv.nova import config_drive, names, shielding, spec
@@ -44,8 +47,17 @@ LOG = logging.getLogger(__name__)
 
 
 class Rescue:
-    def __init__(self, host: HyperVHost, instances: Instances, images: ImageCache, power: Power, ports: Vifs) -> None:
+    def __init__(
+        self,
+        host: HyperVHost,
+        instances_path: str,
+        instances: Instances,
+        images: ImageCache,
+        power: Power,
+        ports: Vifs,
+    ) -> None:
         self._host = host
+        self._instances_path = instances_path
         self._instances = instances
         self._images = images
         self._power = power
@@ -101,13 +113,34 @@ class Rescue:
         with instance_lock(instance.uuid):
             self._leave(instance, machine_id)
 
+    @in_novas_words
+    def forget(self, instance: Instance) -> None:
+        """Takes away what is left of a rescue that Nova knows nothing of any more; its server is off then."""
+        if instance.vm_state == vm_states.RESCUED or not self._has_files(instance):
+            return
+        LOG.warning("A rescue of it ended half-way, and is put back first", instance=instance)
+        machine_id = self._instances.machine_id(instance)
+        with instance_lock(instance.uuid):
+            self._put_back(instance, machine_id)
+
+    def _has_files(self, instance: Instance) -> bool:
+        try:
+            entries = self._host.files.list(names.instance_folder(self._instances_path, instance.name))
+        except FileMissing:
+            return False
+        return any(_is_of_a_rescue(entry.name) for entry in entries)
+
     def _undo(self, instance: Instance, machine_id: str) -> None:
         try:
             self._leave(instance, machine_id)
         except Exception as error:  # the user shall hear why the rescue failed, not this
-            LOG.warning("The rescue could not be undone, unrescue the server: %s", error, instance=instance)
+            LOG.warning("The rescue could not be undone, reboot the server hard: %s", error, instance=instance)
 
     def _leave(self, instance: Instance, machine_id: str) -> None:
+        self._put_back(instance, machine_id)
+        self._power.start(instance, machine_id)
+
+    def _put_back(self, instance: Instance, machine_id: str) -> None:
         self._power.off(instance)
         layout = self._host.drives.layout(machine_id)
         back = {drive.path: _own(drive.path) for drive in layout.drives if names.is_rescue_config_drive(drive.path)}
@@ -126,7 +159,6 @@ class Rescue:
             iso = next((drive.path for drive in layout.drives if names.is_root_iso(drive.path)), None)
             self._host.drives.boot_from(machine_id, iso or root)
             self._delete_files(paths.parent(root))
-        self._power.start(instance, machine_id)
 
     def _exchange(
         self,
@@ -166,7 +198,7 @@ class Rescue:
 
     def _delete_files(self, folder: str) -> None:
         for entry in self._host.files.list(folder):
-            if names.is_rescue_disk(entry.name) or names.is_rescue_config_drive(entry.name):
+            if _is_of_a_rescue(entry.name):
                 self._host.files.delete(paths.join(folder, entry.name), missing_ok=True)
 
     def _check_generation(self, instance: Instance, image_meta: ImageMeta, layout: DriveLayout) -> None:
@@ -177,6 +209,10 @@ class Rescue:
                 reason=f"the server is of generation {layout.generation}, the rescue image is for {of_image}. Remedy: "
                 "take another image, or set its property hw_machine_type.",
             )
+
+
+def _is_of_a_rescue(path: str) -> bool:
+    return names.is_rescue_disk(path) or names.is_rescue_config_drive(path)
 
 
 def _root(instance: Instance, layout: DriveLayout) -> Drive:

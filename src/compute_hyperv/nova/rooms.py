@@ -160,7 +160,7 @@ def _furnish(
         builder,
         Rebuilding(builder, power),
         snapshots,
-        Rescue(host, instances, images, power, ports),
+        Rescue(host, settings.instances_path, instances, images, power, ports),
         Passwords(host, instances),
         console,
         Diagnostics(host, instances),

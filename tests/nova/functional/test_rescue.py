@@ -59,6 +59,21 @@ def test_a_rescued_server_boots_from_the_image_and_has_its_disk_beside(
     assert host1.machine(server).state is MachineState.RUNNING
 
 
+def test_a_hard_reboot_ends_a_rescue_that_nova_could_not_end(cloud, compute, host1, image_of, flavor_id):
+    server = cloud.boot(image_of(2), flavor_id, config_drive=True)
+    before = drives(host1, server)
+    rescue(cloud, server, image_of(2))
+    cut = host1.simulated.faults.add(FaultRule("fault", method="RemoveResourceSettings", fault="INVALID_PARAMETER"))
+    cloud.act(server, "ERROR", unrescue=None)
+    host1.simulated.faults.remove(cut)
+
+    cloud.act(server, "ACTIVE", reboot={"type": "HARD"})
+
+    assert drives(host1, server) == before
+    assert not {name for name in host1.files(host1.machine(server).name) if "rescue" in name}
+    assert host1.machine(server).state is MachineState.RUNNING
+
+
 def test_a_stable_rescue_leaves_everything_where_it_is(cloud, compute, host1, image_of, flavor_id):
     server = cloud.boot(image_of(2), flavor_id)
     before = drives(host1, server)
