@@ -37,8 +37,8 @@ from hyperv_simulator.machines.device_kinds import DeviceKinds
 from hyperv_simulator.machines.host_device_kinds import host_device_kinds
 from hyperv_simulator.machines.host_memory import HostMemory
 from hyperv_simulator.machines.host_shutdown import resume_machines, stop_machines
-from hyperv_simulator.machines.machine import Machine
 from hyperv_simulator.machines.planning import Planning
+from hyperv_simulator.machines.reader import MachineReader
 from hyperv_simulator.machines.registry import Machines
 from hyperv_simulator.machines.resources.rules import ResourceRules
 from hyperv_simulator.machines.resources.table import ResourceTable
@@ -165,7 +165,7 @@ class Inside:
     def logical_processors(self) -> int:
         return self.config.threads
 
-    def check_devices(self, machine: Machine, action: str) -> None:
+    def check_devices(self, machine: MachineReader, action: str) -> None:
         self.further.device_limits.check(machine, action)
 
     @property

@@ -335,7 +335,7 @@ class Machine:
             "resume": self._resume,
             "reset": self._reset,
         }
-        self._host.check_devices(self, transition.action)
+        self._host.check_devices(self.reader, transition.action)
         try:
             actions[transition.action]()
         except (DiskError, GuestError) as error:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hyperv_simulator.guests.base import GuestRunner
 from hyperv_simulator.jobs import Jobs
 from hyperv_simulator.machines.host_memory import HostMemory
+from hyperv_simulator.machines.reader import MachineReader
 from hyperv_simulator.repository.instances import Repository
-
-if TYPE_CHECKING:
-    from hyperv_simulator.machines.machine import Machine
 
 
 class Surroundings(Protocol):
@@ -42,5 +40,5 @@ class Surroundings(Protocol):
     def is_guarded(self) -> bool:
         """A guardian service gives it the keys of machines."""
 
-    def check_devices(self, machine: Machine, action: str) -> None:
+    def check_devices(self, machine: MachineReader, action: str) -> None:
         """:raises OperationFailed: the host's devices that the machine has do not allow the action."""

@@ -44,8 +44,8 @@ class AssignableDevices:
         """The machine that the device is assigned to."""
         return next((machine for machine, _, assigned in self._assigned("") if assigned == device), None)
 
-    def of_machine(self, machine: Machine) -> list[PciDevice]:
-        return [device for _, _, device in self._assigned(machine.machine_id)]
+    def of_machine(self, machine_id: str) -> list[PciDevice]:
+        return [device for _, _, device in self._assigned(machine_id)]
 
     def reference_of(self, device: PciDevice) -> CimReference:
         return self._repository.reference_of(self._instance(device, self._host_name, ids.PCI_EXPRESS_PORT))

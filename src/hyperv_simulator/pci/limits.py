@@ -6,7 +6,7 @@ resources does is an assumption.
 
 from __future__ import annotations
 
-from hyperv_simulator.machines.machine import Machine
+from hyperv_simulator.machines.reader import MachineReader
 from hyperv_simulator.outcomes import START_FAILED, OperationFailed
 from hyperv_simulator.pci.assignable import AssignableDevices
 from hyperv_simulator.pci.gpus import GPU_SETTINGS
@@ -18,27 +18,27 @@ class DeviceLimits:
     def __init__(self, devices: AssignableDevices) -> None:
         self._devices = devices
 
-    def check(self, machine: Machine, action: str) -> None:
+    def check(self, machine: MachineReader, action: str) -> None:
         """:raises OperationFailed: a change of state can't be done with the devices that the machine has."""
         if action == "save":
             self._check_saving(machine)
         elif action == "start":
             self._check_start(machine)
 
-    def _check_saving(self, machine: Machine) -> None:
-        if self._devices.of_machine(machine) or machine.reader.all(GPU_SETTINGS):
-            name = machine.reader.name
+    def _check_saving(self, machine: MachineReader) -> None:
+        if self._devices.of_machine(machine.machine_id) or machine.all(GPU_SETTINGS):
+            name = machine.name
             raise OperationFailed(
                 f"'{name}' failed to save.",
                 f"'{name}': A device of the host that is assigned to the virtual machine can't be saved.",
                 machine_id=machine.machine_id,
             )
 
-    def _check_start(self, machine: Machine) -> None:
-        system = machine.reader.system
+    def _check_start(self, machine: MachineReader) -> None:
+        system = machine.system
         room_mb = system.integer("LowMmioGapSize", 0) + system.integer("HighMmioGapSize", 0)
-        if sum(device.memory_mb for device in self._devices.of_machine(machine)) > room_mb:
-            name = machine.reader.name
+        if sum(device.memory_mb for device in self._devices.of_machine(machine.machine_id)) > room_mb:
+            name = machine.name
             raise OperationFailed(
                 f"'{name}' failed to start.",
                 f"'{name}' Virtual Pci Express Port: Failed to Power on with Error {_NO_RESOURCES}.",
