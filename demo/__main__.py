@@ -9,7 +9,7 @@ from demo.cloud.cloud import Cloud
 from demo.cloud.processes import DemoError
 from demo.display import Display
 from demo.environment import ENDINGS, clean_environment, interrupt, only_one_at_a_time
-from demo.guest_image import image_step
+from demo.guest_image import image_steps
 from demo.settings import STATE, endpoint_url, hosts
 from demo.tour.tour import Tour
 
@@ -80,7 +80,7 @@ def start(cloud: Cloud, display: Display) -> None:
         cloud.processes.take_possession()
         return
     display.heading("Starting OpenStack and two Hyper-V hosts")
-    cloud.start(image_step(cloud.processes, STATE))
+    cloud.start(*image_steps(cloud.processes, STATE))
 
 
 def how_to_use() -> str:

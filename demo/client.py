@@ -26,7 +26,7 @@ class Client:
         self._numbers = count()
         self._lock = threading.Lock()
 
-    def run(self, *words: str, timeout_s: float = 180) -> str:
+    def run(self, *words: str, timeout_s: float = 300) -> str:
         """Runs the program and returns what it prints. Raises DemoError with its complaint if it fails."""
         output = self._state.run / f"{self._log}-{next(self._numbers)}"
         try:

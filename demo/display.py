@@ -1,5 +1,6 @@
 """What the demo says while it works: one line per step with its time, live where the output is a terminal."""
 
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+# A new line below what a step is called.
+INDENT = "\n" + " " * 14
 
 
 class Display:
@@ -61,12 +65,22 @@ class Display:
                 if check:
                     self.passed, self.failed = self.passed + (not failed), self.failed + failed
             # Printed without the lock: the live display holds the console's and asks for ours.
+            first, *more = self._wrapped(what)
+            mark = ("✗", "red") if failed else ("✓", "green")
             line = Text.assemble(
-                "  ", ("✗", "red") if failed else ("✓", "green"), (f" {took_s:6.1f} s", "dim"), f"  {what}"
+                "  ", mark, (f" {took_s:6.1f} s", "dim"), f"  {first}", *(INDENT + part for part in more)
             )
             for remark in remarks:
-                line.append("".join(f"\n{' ' * 14}{part}" for part in remark.splitlines()), "cyan")
+                parts = [part for text in remark.splitlines() for part in self._wrapped(text, "  ")]
+                line.append("".join(INDENT + part for part in parts), "cyan")
             self.console.print(line)
+
+    def _wrapped(self, text: str, further: str = "") -> list[str]:
+        """The lines that fit behind the times, on a terminal; elsewhere whoever reads it wraps it."""
+        if not self.console.is_terminal:
+            return [text]
+        width = max(self.console.width - len(INDENT) + 1, 20)
+        return textwrap.wrap(text, width, subsequent_indent=further, break_on_hyphens=False) or [""]
 
     def _running_steps(self) -> Table:
         table = Table.grid(padding=(0, 1))

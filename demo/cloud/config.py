@@ -27,6 +27,15 @@ Ini = Mapping[str, Mapping[str, object]]
 
 CONTROLLER = "controller"
 VLAN_RANGE = "100:199"
+# Nova's own choice, and what finds hosts for servers with NUMA nodes.
+FILTERS = (
+    "ComputeFilter",
+    "ComputeCapabilitiesFilter",
+    "ImagePropertiesFilter",
+    "ServerGroupAntiAffinityFilter",
+    "ServerGroupAffinityFilter",
+    "NUMATopologyFilter",
+)
 MEMCACHED = f"{ADDRESS}:{PORTS['memcached']}"
 
 
@@ -236,6 +245,7 @@ def nova_controller(state: State) -> Ini:
         "database": database(state, "nova"),
         "conductor": {"workers": 1},
         "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 2},
+        "filter_scheduler": {"enabled_filters": ",".join(FILTERS)},
     }
 
 

@@ -1,37 +1,48 @@
 """The end: everything is deleted, and nothing may be left, neither in the cloud nor on the hosts."""
 
+from collections.abc import Mapping
 from functools import partial
 
-from demo import proof
-from demo.guests import Guest
+from demo.proof import HostInventory
 from demo.settings import DemoHost
 from demo.tour.guide import Guide, expect
+from demo.tour.leftovers import removable_images
+from demo.tour.names import AGGREGATE, Servers
 
 
 class Leaving:
-    """:param guests: the servers to delete.  :param before: what the hosts had before the first of them, by name."""
+    """:param before: what the hosts had before the first server, by name."""
 
-    def __init__(self, guide: Guide, guests: list[Guest], before: dict[str, proof.HostInventory]) -> None:
+    def __init__(self, guide: Guide, servers: Servers, before: Mapping[str, HostInventory]) -> None:
         self._guide = guide
         self._watch = guide.watch
-        self._guests = guests
+        self._servers = servers
         self._before = before
 
     def run(self) -> None:
         check = self._guide.check
         self._guide.display.heading("Deleting everything, and looking for leftovers")
-        check("delete all four servers", self._delete)
+        check("delete all servers", self._delete)
+        check("delete what was made of them", self._delete_copies)
         check("no allocation is left in Placement", self._no_allocations)
         check("no port is left in Neutron", self._no_ports)
         for host in self._guide.hosts:
             check(f"on {host.name} no machine, file or switch port is left", partial(self._nothing_left_on, host))
 
     def _delete(self) -> str:
-        server_ids = [self._watch.server_id(guest) for guest in self._guests]
-        command = self._guide.openstack.show("server", "delete", *(guest.name for guest in self._guests))
-        for server_id in server_ids:
+        names = {guest.name for guest in self._servers.all}
+        there = {server.name: server.id for server in self._guide.api.compute.servers() if server.name in names}
+        command = self._guide.openstack.show("server", "delete", *there)
+        for server_id in there.values():
             self._watch.gone(server_id)
         return command
+
+    def _delete_copies(self) -> str:
+        images = [image.name for image in removable_images(self._guide)]
+        openstack, hosts = self._guide.openstack, self._guide.api.compute.find_aggregate(AGGREGATE).hosts
+        shown = [openstack.show("image", "delete", *images)]
+        shown += [openstack.show("aggregate", "remove", "host", AGGREGATE, host) for host in hosts]
+        return "\n".join([*shown, openstack.show("aggregate", "delete", AGGREGATE)])
 
     def _no_allocations(self) -> str:
         providers = self._guide.openstack.json("resource", "provider", "list")
@@ -47,7 +58,7 @@ class Leaving:
         return "$ openstack port list: none"
 
     def _nothing_left_on(self, host: DemoHost) -> str:
-        after = proof.inventory(self._guide.state, host)
+        after = self._guide.sides[host.name].inventory()
         left = after.beyond(self._before[host.name])
         expect(not left, f"{host.name} still has {', '.join(left)}")
-        return f"asked over WinRM and SMB: as before the tour ({after}; the port is the switch's own uplink)"
+        return f"asked over WinRM and SMB: as before the tour ({after}; the ports are the switch's own)"

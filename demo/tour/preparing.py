@@ -1,14 +1,15 @@
-"""Before the tour: the hosts are made ready; an image, a flavor and two networks are made, or found."""
+"""Before the tour: the hosts are made ready; images, flavors and networks are made, or found."""
 
+import hashlib
 from collections import Counter
 from functools import partial
 
 from demo.cloud.config import nova_conf
 from demo.graph import Step
-from demo.guest_image import FILE_NAME
+from demo.guest_image import image_file
 from demo.settings import PHYSICAL_NETWORK, DemoHost
 from demo.tour.guide import Guide
-from demo.tour.names import CIDR, FLAVOR, FLAVOR_RAM_MB, IMAGE, VLANS
+from demo.tour.names import CIDR, DVD, FLAVORS, IMAGE, VLANS
 
 
 class Preparing:
@@ -23,12 +24,14 @@ class Preparing:
             guide.check(f"{host.name} is ready", partial(self._is_ready, host))
 
     def make_what_servers_need(self) -> None:
-        self._guide.display.heading("Preparing: an image, a flavor, two VLANs")
+        self._guide.display.heading("Preparing: images, flavors, VLANs")
         self._guide.do(
-            Step(f"image {IMAGE}, a qcow2 file", self._make_image, check=True),
-            Step(f"flavor {FLAVOR}", self._make_flavor),
+            Step(f"image {IMAGE}, a qcow2 file", partial(self._make_image, IMAGE, "qcow2"), check=True),
+            Step(f"image {DVD}, an ISO file", partial(self._make_image, DVD, "iso"), check=True),
+            *(Step(f"flavor {name}", partial(self._make_flavor, name)) for name in FLAVORS),
             Step(
-                "networks " + ", ".join(f"{name} with VLAN {vlan}" for name, vlan in VLANS.items()), self._make_networks
+                "networks " + ", ".join(f"{name} with VLAN {vlan.number}" for name, vlan in VLANS.items()),
+                self._make_networks,
             ),
         )
 
@@ -47,27 +50,31 @@ class Preparing:
         told = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
         return f"$ compute-hyperv {' '.join(command)}: {told}"
 
-    def _make_image(self) -> str | None:
-        if self._guide.api.image.find_image(IMAGE):
-            return None
-        file = str(self._guide.state.images / FILE_NAME)
-        formats = ("--disk-format", "qcow2", "--container-format", "bare", "--property", "hw_machine_type=hyperv-gen2")
-        return self._guide.openstack.show("image", "create", IMAGE, *formats, "--file", file, "--public")
+    def _make_image(self, name: str, kind: str) -> str | None:
+        file = image_file(self._guide.state, kind)
+        images = self._guide.api.image
+        if known := images.find_image(name):
+            if known.checksum == hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest():
+                return None
+            images.delete_image(known)  # of an earlier version of the demo
+        properties = ("--property", "hw_machine_type=hyperv-gen2", "--property", "os_type=linux")
+        formats = ("--disk-format", kind, "--container-format", "bare", *properties)
+        return self._guide.openstack.show("image", "create", name, *formats, "--file", str(file), "--public")
 
-    def _make_flavor(self) -> str | None:
-        if self._guide.api.compute.find_flavor(FLAVOR):
+    def _make_flavor(self, name: str) -> str | None:
+        if self._guide.api.compute.find_flavor(name):
             return None
-        size = ("--ram", str(FLAVOR_RAM_MB), "--vcpus", "1", "--disk", "1")
-        return self._guide.openstack.show("flavor", "create", FLAVOR, *size)
+        return self._guide.openstack.show("flavor", "create", name, *FLAVORS[name])
 
     def _make_networks(self) -> str:
         """One after the other: Neutron may refuse the first requests after its start when they come at once."""
         network, openstack = self._guide.api.network, self._guide.openstack
+        provider = ("--provider-network-type", "vlan", "--provider-physical-network", PHYSICAL_NETWORK)
         shown = []
         for name, vlan in VLANS.items():
             if network.find_network(name) is None:
-                provider = ("--provider-network-type", "vlan", "--provider-physical-network", PHYSICAL_NETWORK)
-                shown.append(openstack.show("network", "create", name, *provider, "--provider-segment", str(vlan)))
+                which = ("--provider-segment", str(vlan.number), "--mtu", str(vlan.mtu))
+                shown.append(openstack.show("network", "create", name, *provider, *which))
             if network.find_subnet(name) is None:
                 addresses = ("--subnet-range", CIDR, "--gateway", "none", "--no-dhcp")
                 shown.append(openstack.show("subnet", "create", name, "--network", name, *addresses))

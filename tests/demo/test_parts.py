@@ -1,7 +1,9 @@
 """The demo's small rules: steps that need each other, ports, what a console says."""
 
+import io
 import os
 import socket
+import subprocess
 import threading
 import tomllib
 
@@ -12,6 +14,9 @@ from demo.display import Display
 from demo.graph import Step
 from demo.guests import last_boot
 from demo.settings import PORTS, State, hosts
+from demo.tour.guide import PROGRAM
+from demo.tour.names import Servers
+from rich.console import Console
 
 from demo import graph
 from hyperv_simulator.config.file import load
@@ -62,6 +67,35 @@ class TestSteps:
         assert (display.passed, display.failed) == (1, 0)
 
 
+class TestDisplay:
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_lines_are_wrapped_behind_the_times_on_a_terminal(self, width):
+        display = Display()
+        display.console = Console(force_terminal=True, width=width, file=io.StringIO(), color_system=None)
+        with display.step(f"rescue {'words ' * 20}") as remarks:
+            remarks.append(f"$ openstack {'words ' * 30}\nsecond line")
+        lines = display.console.file.getvalue().splitlines()
+        assert max(len(line) for line in lines) <= width
+        assert {line[:14] for line in lines[1:]} == {" " * 14}
+        assert lines[-1].strip() == "second line"
+
+    def test_lines_stay_whole_in_a_file(self):
+        display = Display()
+        display.console = Console(file=io.StringIO(), soft_wrap=True)
+        with display.step("step") as remarks:
+            remarks.append(f"$ openstack {'words ' * 30}")
+        assert len(display.console.file.getvalue().splitlines()) == 2
+
+
+class TestTour:
+    def test_what_guests_run_is_a_program_for_their_shell(self):
+        subprocess.run(["busybox", "sh", "-n", PROGRAM], check=True)
+
+    def test_names_tell_servers_apart(self):
+        names = [guest.name for guest in Servers.on(hosts()).all]
+        assert len(set(names)) == len(names)
+
+
 class TestPorts:
     def test_the_holder_of_a_taken_port_is_named(self):
         named = rf"is in use by process {os.getpid()} \(."
@@ -93,6 +127,20 @@ class TestConsole:
 
     def test_a_line_that_is_still_being_written_does_not_count(self):
         assert last_boot("GUEST-READY hostname=a address=10.0.0.1 uuid=0c5ad") is None
+
+    def test_what_a_guest_sees_is_known_by_its_word(self):
+        boot = last_boot(
+            "GUEST-READY hostname=a address=none uuid=u-1\r\nSEES disk 0:0:0:0 1024 a-1\r\nSEES tick 1\r\n"
+            "SEES disk 0:0:1:0 3 unmarked\r\nSEES tick 2\r\nSEES tick 3"
+        )
+        assert boot is not None
+        assert boot.marks == ["a-1", "unmarked"]
+        assert boot.all_of("tick") == ["1", "2"]
+
+    def test_what_was_seen_before_a_reboot_does_not_count(self):
+        boot = last_boot(f"GUEST-READY hostname=a address=none uuid=u-1\r\nSEES tick 9\r\n{self.LOG}")
+        assert boot is not None
+        assert boot.sees == ()
 
     def test_firmware_alone_is_no_boot(self):
         assert last_boot("BdsDxe: starting Boot0001") is None
