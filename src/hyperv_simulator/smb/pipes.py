@@ -57,9 +57,7 @@ def short_name(pipe: str) -> str:
 class Pipe:
     """One named pipe that is there until `close`."""
 
-    def __init__(
-        self, server: PipeServer, name: str, listener: socket.socket | None, greeting: bytes = b""
-    ) -> None:
+    def __init__(self, server: PipeServer, name: str, listener: socket.socket | None, greeting: bytes = b"") -> None:
         self.name = name
         self.greeting = greeting
         self._server = server
