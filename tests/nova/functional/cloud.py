@@ -358,12 +358,12 @@ class CloudWithDevices(Cloud):
         super().setUp()
 
 
-def eventually(look: Callable[[], Any]) -> Any:
+def eventually(look: Callable[[], Any], patience_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
     """What ``look`` returns once that is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(pause_s)
     return found
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from hyperv_simulator.guests.base import GuestNicSpec
 from hyperv_simulator.guests.network import Wires
-from tests.nova.functional.cloud import Observer, Server
+from tests.nova.functional.cloud import Cloud, Observer, Server, eventually
 from tests.simulator.devices.clients import Console, FileClient
+
+
+def console_log(cloud: Cloud, server: Server, shows: Callable[[str], bool]) -> str:
+    """The console log once it shows what it should."""
+
+    def look() -> str | None:
+        log = cloud.console_log(server)
+        return log if shows(log) else None
+
+    # Guests share the processors with whoever asks Nova.
+    return eventually(look, patience_s=240.0, pause_s=0.3)
 
 
 class Shell:

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.nova.functional.cloud import Image, eventually
+from tests.nova.functional.guests import console_log
 from tests.simulator.devices import boot_program
 from tests.simulator.devices.clients import Console, FileClient
 
@@ -57,8 +58,7 @@ def boot(qemu_cloud, qemu_host):
 
 
 def says(cloud, server, letter):
-    eventually(lambda: cloud.console_log(server).endswith(letter))
-    return True
+    return console_log(cloud, server, lambda log: log.endswith(letter))
 
 
 def guest_io(host, server, disk, command):
@@ -134,4 +134,4 @@ def test_a_crash_dump_is_an_interrupt_that_the_guest_cannot_mask(qemu_cloud, boo
         qemu_cloud.api.post_server_action(server["id"], {"trigger_crash_dump": None})
         return "N" in qemu_cloud.console_log(server)
 
-    eventually(interrupted)
+    eventually(interrupted, pause_s=0.3)
