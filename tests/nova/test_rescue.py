@@ -80,6 +80,20 @@ def test_which_way_a_server_was_rescued_is_read_off_its_drives(generation, rescu
     assert rescue._is_in_roots_place(disk, root, DriveLayout(generation, ())) is expected
 
 
+def test_generation_1_does_not_boot_from_a_second_dvd():
+    config_drive = Drive(FOLDER + r"\configdrive.iso", Bus.IDE, 1, 0, DriveKind.DVD)
+    image = objects.ImageMeta(properties=objects.ImageMetaProps(hw_rescue_device="cdrom"))
+
+    def place_beside(*drives):
+        layout = DriveLayout(1, (*drives, config_drive))
+        return rescue._place(making.make_instance(), image, layout, drives[-1], ISO, stable=True)
+
+    assert (place_beside(ROOTS[1]).controller, place_beside(ROOTS[1]).slot) == (0, 1)
+    iso = Drive(FOLDER + r"\root.iso", Bus.IDE, 0, 0, DriveKind.DVD)
+    with pytest.raises(exception.InstanceNotRescuable, match=r"first DVD, root\.iso"):
+        place_beside(iso, Drive(FOLDER + r"\root.vhdx", Bus.IDE, 0, 1))
+
+
 def test_a_server_without_a_root_disk_is_refused():
     layout = DriveLayout(2, (ISO_DRIVE,))
     with pytest.raises(exception.InstanceNotRescuable, match="no root disk"):

@@ -259,7 +259,18 @@ def _place(
         )
     if why:
         raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=why)
-    return _drive_at_free_slot(layout, path, bootable, kind) if stable else dataclasses.replace(root, path=path)
+    if not stable:
+        return dataclasses.replace(root, path=path)
+    drive = _drive_at_free_slot(layout, path, bootable, kind)
+    dvds = [other for other in (*layout.drives, drive) if other.kind is DriveKind.DVD and other.bus is Bus.IDE]
+    first = min(dvds, key=lambda dvd: (dvd.controller, dvd.slot), default=drive)
+    if layout.generation == 1 and first is not drive:
+        raise exception.InstanceNotRescuable(
+            instance_id=instance.uuid,
+            reason=f"a machine of generation 1 always boots from its first DVD, {paths.name(first.path)}. Take an image "
+            "that is no ISO, without hw_rescue_device and hw_rescue_bus",
+        )
+    return drive
 
 
 def _drive_at_free_slot(layout: DriveLayout, path: str, bus: Bus, kind: DriveKind = DriveKind.DISK) -> Drive:
