@@ -85,6 +85,7 @@ class Watch:
     def __init__(self, state: State, hosts: Sequence[DemoHost]) -> None:
         self._state = state
         self._hosts = hosts
+        self._ids: dict[str, str] = {}
 
     @cached_property
     def api(self) -> "Connection":
@@ -144,7 +145,10 @@ class Watch:
         return str(self.api.compute.get_server_console_output(self.server_id(guest))["output"] or "")
 
     def server_id(self, guest: Guest) -> str:
-        return str(self.api.compute.find_server(guest.name, ignore_missing=False).id)
+        """Asked for once: whoever waits for a guest would ask all the time."""
+        if guest.name not in self._ids:
+            self._ids[guest.name] = str(self.api.compute.find_server(guest.name, ignore_missing=False).id)
+        return self._ids[guest.name]
 
     def wait(self, condition: Callable[[], T | bool | None], what: str, guest: Guest | None = None) -> T:
         deadline = time.monotonic() + SETTLED_WITHIN_S

@@ -5,7 +5,7 @@ import re
 from demo.guests import Guest
 from demo.tour.guide import Guide, expect
 from demo.tour.line import Line
-from demo.tour.names import BACKUP, FLAVOR, SNAPSHOT
+from demo.tour.names import BACKUPS, FLAVOR, SNAPSHOT
 
 
 class Copies:
@@ -45,11 +45,10 @@ class Copies:
 
     def _back_up(self) -> str:
         command = ("server", "backup", "create", "--type", "daily", "--rotate", "1", "--wait", self._guest.name)
-        names = [f"{BACKUP}-{number}" for number in (1, 2)]
-        shown = [self._openstack.show(*command[:3], "--name", name, *command[3:]) for name in names]
+        shown = [self._openstack.show(*command[:3], "--name", name, *command[3:]) for name in BACKUPS]
         self._watch.status(self._guest, "ACTIVE")
-        kept = sorted(image.name for image in self._guide.api.image.images() if image.name in names)
-        expect(kept == names[1:], f"the backups {kept} are there, not only {names[1]}")
+        kept = sorted(image.name for image in self._guide.api.image.images() if image.name in BACKUPS)
+        expect(kept == [BACKUPS[1]], f"the backups {kept} are there, not only {BACKUPS[1]}")
         return "\n".join([*shown, f"kept: {kept[0]}; {self._expect_nothing_left()}"])
 
     def _interrupt(self) -> str:

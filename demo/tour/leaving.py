@@ -38,7 +38,7 @@ class Leaving:
         return command
 
     def _delete_copies(self) -> str:
-        images = [image.name for image in removable_images(self._guide)]
+        images = [image.name for image in removable_images(self._guide, self._servers)]
         openstack, hosts = self._guide.openstack, self._guide.api.compute.find_aggregate(AGGREGATE).hosts
         shown = [openstack.show("image", "delete", *images)]
         shown += [openstack.show("aggregate", "remove", "host", AGGREGATE, host) for host in hosts]

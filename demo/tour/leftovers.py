@@ -3,27 +3,22 @@
 from typing import TYPE_CHECKING
 
 from demo.tour.guide import Guide
-from demo.tour.names import AGGREGATE, BACKUP, SNAPSHOT, WRONG_IMAGE, Servers
+from demo.tour.names import AGGREGATE, Servers
 from demo.tour.outside import Stranger
 
 if TYPE_CHECKING:
     from openstack.image.v2.image import Image
 
 
-def removable_images(guide: Guide) -> "list[Image]":
-    """Snapshots and backups, and what shelving has made."""
-    return [
-        image
-        for image in guide.api.image.images()
-        if image.name.startswith((SNAPSHOT, BACKUP, WRONG_IMAGE)) or image.name.endswith("-shelved")
-    ]
+def removable_images(guide: Guide, servers: Servers) -> "list[Image]":
+    return [image for image in guide.api.image.images() if image.name in servers.images]
 
 
 def remove(guide: Guide, servers: Servers) -> None:
     names = {guest.name for guest in servers.all}
     compute = guide.api.compute
     left = [server for server in compute.servers() if server.name in names]
-    images = removable_images(guide)
+    images = removable_images(guide, servers)
     aggregate = compute.find_aggregate(AGGREGATE)
     strangers = [stranger for host in guide.hosts if (stranger := Stranger(guide, host)).is_there()]
     if not (left or images or aggregate or strangers):

@@ -9,7 +9,7 @@ from demo.tour.copies import Copies
 from demo.tour.guide import Guide
 from demo.tour.hardware import Dvd, Rich, Sealed
 from demo.tour.names import FOREIGN_MACHINE, Servers
-from demo.tour.outside import ByHand, Stranger
+from demo.tour.outside import ByHand, Host, Stranger
 from demo.tour.refusals import Refusals
 from demo.tour.repairs import Repairs
 from demo.tour.shelving import Shelving
@@ -49,6 +49,7 @@ class Life:
             Dvd(guide, servers.dvd).line(),
             Sealed(guide, servers.sealed).line(),
             Refusals(guide, servers.wrong).line(),
+            Host(guide, guide.hosts[0]).line(),
             ByHand(guide, four, repairs.steps[-1].name).line(),
         )
         return [step for line in lines for step in line.steps]

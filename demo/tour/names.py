@@ -1,6 +1,6 @@
 """What the tour makes in the cloud, by name: what stays for whoever uses the cloud afterwards, and what is removed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from demo.guests import Guest
@@ -36,7 +36,7 @@ FLAVORS: Mapping[str, Sequence[str]] = {
 
 # What is removed.
 
-SNAPSHOT, BACKUP, WRONG_IMAGE = "tour-snapshot", "tour-backup", "tour-wrong"
+SNAPSHOT, BACKUPS, WRONG_IMAGE = "tour-snapshot", ("tour-backup-1", "tour-backup-2"), "tour-wrong"
 AGGREGATE = "tour"
 FOREIGN_MACHINE = "Not-OpenStack"
 
@@ -68,3 +68,8 @@ class Servers:
     @property
     def all(self) -> Sequence[Guest]:
         return (*self.first, self.copy, self.rich, self.sealed, self.dvd, self.wrong)
+
+    @property
+    def images(self) -> Set[str]:
+        """What is made of them, and what they are made of and does not stay."""
+        return {SNAPSHOT, *BACKUPS, WRONG_IMAGE, *(f"{guest.name}-shelved" for guest in self.all)}

@@ -1,5 +1,6 @@
-"""What happens outside of Nova: a machine that is not Nova's, and one of Nova's that somebody stops by hand."""
+"""Hosts beside Nova: one of its machines that somebody stops by hand, a machine that is not Nova's, the host itself."""
 
+import re
 import time
 
 from compute_hyperv.host.model import MachineSpec, MachineState, Memory, Processor
@@ -34,6 +35,25 @@ class ByHand:
         off_at = time.monotonic()
         self._watch.status(self._guest, "SHUTOFF")
         return f"{side.name}: {machine.name} turned off; SHUTOFF {time.monotonic() - off_at:.1f} s later"
+
+
+class Host:
+    """What Nova tells of a host."""
+
+    def __init__(self, guide: Guide, host: DemoHost) -> None:
+        self._guide = guide
+        self._name = host.name
+
+    def line(self) -> Line:
+        return Line().then(f"{self._name}, as Nova sees it: how long it has been up", self._show)
+
+    def _show(self) -> str:
+        """Nova knows the host by the name that Windows has, in capital letters."""
+        found = self._guide.openstack.json("hypervisor", "show", self._name.upper())
+        seen = {name: found.get(name) for name in ("hypervisor_type", "state", "uptime", "host_time")}
+        expect(seen["state"] == "up" and re.match(r"\d+ days, +\d+:\d\d$", str(seen["uptime"])) is not None, f"{seen}")
+        told = ", ".join(f"{name} {value}" for name, value in seen.items())
+        return f"$ openstack hypervisor show {self._name.upper()}: {told}"
 
 
 class Stranger:
