@@ -267,8 +267,8 @@ def _place(
     if layout.generation == 1 and first is not drive:
         raise exception.InstanceNotRescuable(
             instance_id=instance.uuid,
-            reason=f"a machine of generation 1 always boots from its first DVD, {paths.name(first.path)}. Take an image "
-            "that is no ISO, without hw_rescue_device and hw_rescue_bus",
+            reason=f"a machine of generation 1 always boots from its first DVD, {paths.name(first.path)}. Take an "
+            "image that is no ISO, without hw_rescue_device and hw_rescue_bus",
         )
     return drive
 
