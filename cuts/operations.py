@@ -20,6 +20,7 @@ class Operation:
     :param makes: it begins without a server.
     :param makes_image: it went well where there is an image of the server; Nova keeps no record of such an action.
     :param instead: what is asked for after a failure, where Nova does not take the same again.
+    :param mend: what an operator puts right after a failure, of what Nova itself leaves wrong.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Operation:
     makes: bool = False
     makes_image: bool = False
     instead: Act | None = None
+    mend: Act | None = None
 
 
 def _action(name: str, body: Any = None) -> Act:
@@ -53,6 +55,11 @@ def _rebuild(stage: Stage, server: Server) -> None:
 def _rebuild_preserving(stage: Stage, server: Server) -> None:
     """Which the driver does, where Nova would destroy the machine and build another one."""
     stage.act(server, {"rebuild": {"imageRef": stage.other_image_id, "preserve_ephemeral": True}})
+
+
+def _heal_allocation(stage: Stage, server: Server) -> None:
+    """Nova 34 takes the allocation of a server whose rebuild fails for one of an evacuation, and deletes it."""
+    stage.heal_allocation(server)
 
 
 def _rescue(stage: Stage, server: Server) -> None:
@@ -86,8 +93,8 @@ OPERATIONS = (
     Operation("snapshot", _SNAPSHOT, makes_image=True),
     Operation("snapshot-stopped", _SNAPSHOT, after=(_STOP,), makes_image=True),
     Operation("backup", _BACKUP, makes_image=True),
-    Operation("rebuild", _rebuild),
-    Operation("rebuild-preserving", _rebuild_preserving),
+    Operation("rebuild", _rebuild, mend=_heal_allocation),
+    Operation("rebuild-preserving", _rebuild_preserving, mend=_heal_allocation),
     Operation("shelve", _SHELVE),  # and offload, which comes by itself
     Operation("unshelve", _action("unshelve"), after=(_SHELVE,)),
     Operation("rescue", _rescue),

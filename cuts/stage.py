@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova.cmd import manage
 from nova.tests.functional.api.client import OpenStackApiException
 from tests.nova.functional.cloud import PATIENCE_S, Cloud, Image, Observer, Server, eventually, running_cloud
 from tests.simulated import free_address
@@ -93,6 +94,10 @@ class Stage:
         found = self.find(server)
         if found is not None and found["status"] == "ERROR":
             self.cloud.admin_api.post_server_action(server["id"], {"os-resetState": {"state": "active"}})
+
+    def heal_allocation(self, server: Server) -> None:
+        """``nova-manage placement heal_allocations``: what an operator does whose server has lost its allocation."""
+        manage.PlacementCommands().heal_allocations(instance_uuid=server["id"])
 
     def images_of(self, server: Server) -> list[dict[str, Any]]:
         return [
