@@ -64,7 +64,7 @@ class Guide:
         file.write_text(f"{user_data}{interpreter}\nwish={wish}\n{program}")
         nic = "none"
         if guest.network:
-            nic = f"net-id={self.api.network.find_network(guest.network).id}"
+            nic = f"net-id={guest.network}"
             nic += f",v4-fixed-ip={guest.address}" if guest.address else ""
             nic += f",tag={tag}" if tag else ""
         place = ("--availability-zone", f"nova:{guest.host.name}")
