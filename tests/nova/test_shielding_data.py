@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from compute_hyperv.host.errors import FileDenied, FileInUse, NoShieldingData
 from compute_hyperv.nova import shielding_data
+from compute_hyperv.nova.builder import Builder
 from compute_hyperv.nova.errors import ShieldingDataUnreadable
+from compute_hyperv.nova.leftovers import Leftover, Leftovers
+from tests.nova.making import INSTANCE_UUID
 from tests.nova.test_shielding import planned
+from tests.nova.test_spec import SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,20 @@ def test_what_a_build_left_that_was_cut_off_is_removed():
     files.content = dict.fromkeys((MACHINE.shielding.data_path, MACHINE.shielding.specialization_path), b"")
     shielding_data.remove(files, MACHINE.folder)
     assert files.content == {}
+
+
+def test_a_build_that_was_cut_off_in_a_folder_that_stays_leaves_no_shielding_data(tmp_path):
+    files, leftovers = FilesOfAHost(), Leftovers(tmp_path)
+    host = SimpleNamespace(files=files, machines=SimpleNamespace(find=lambda _name: None))
+    nothing = dict.fromkeys(("images", "disks", "power", "ports", "console"))
+    builder = Builder(None, host, SETTINGS, leftovers=leftovers, **nothing)
+    leftovers.remember(Leftover(INSTANCE_UUID, MACHINE.name, with_files=False))
+    files.content = {MACHINE.shielding.data_path: b"PDK", MACHINE.folder + r"\eph0.vhdx": b"kept"}
+
+    builder.remove_leftovers()
+
+    assert list(files.content.values()) == [b"kept"]
+    assert INSTANCE_UUID not in leftovers
 
 
 def test_a_machine_that_is_not_shielded_needs_no_files():

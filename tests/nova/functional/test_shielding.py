@@ -160,6 +160,8 @@ def test_a_shielded_server_gives_its_host_nothing_to_look_at(cloud, compute, hos
     cloud.wait_for(server, "ACTIVE")
     eventually(lambda: "copy" not in {image["name"] for image in cloud.glance.images.values()})
     assert host1.client.snapshots.list(host1.machine(server).machine_id) == []
+    cloud.act(server, "SHUTOFF", shelve=None)
+    cloud.act(server, "ACTIVE", os_start=None)
     cloud.api.post_server_action(server["id"], {"rescue": {"adminPass": "Geheim-1!"}})
     eventually(lambda: "shielded" in cloud.api.get_server(server["id"]).get("fault", {}).get("message", ""))
 
