@@ -90,7 +90,7 @@ def test_a_machine_is_protected_and_provisioned_when_it_starts(
 
     machine_id = host.machines.create(spec)
 
-    assert len(simulator.requests) <= 20
+    assert len(simulator.requests) <= 15
     (settings,) = host.cim.query(select("Msvm_SecuritySettingData").where(of_machine(machine_id)))
     assert [settings[name] for name in ("TpmEnabled", "EncryptStateAndVmMigrationTraffic", "ShieldingRequested")] == [
         True,
