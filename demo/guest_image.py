@@ -41,6 +41,6 @@ def _build(processes: Processes, image: Path, kind: str) -> None:
     unfinished = image.with_suffix(f".{kind}.part")
     what = ["--generation", str(GENERATION), "--format", kind, "--output", unfinished]
     processes.run([VENV / "bin" / "hyperv-simulator", "image", *what], log=f"guest-image-{kind}")
-    for outdated in image.parent.glob(f"*.{kind}"):
+    for outdated in image.parent.glob(f"guest-*.{kind}"):
         outdated.unlink()
     unfinished.rename(image)
