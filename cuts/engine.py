@@ -175,8 +175,7 @@ def _after_delete(stage: Stage, recording: Recording, server: Server) -> list[st
 def _clear_away(stage: Stage, server: Server) -> None:
     """The server, and what its snapshots are, which are their owner's."""
     stage.delete(server)
-    for image in stage.images_of(server):
-        stage.cloud.glance.delete(None, image["id"])
+    stage.remove_images_of(server)
 
 
 def _differences(stage: Stage, server: Server, expected: Holding) -> list[str]:

@@ -66,6 +66,15 @@ def _rescue(stage: Stage, server: Server) -> None:
     stage.act(server, {"rescue": {"rescue_image_ref": stage.other_image_id}})
 
 
+def _shelve_further(stage: Stage, server: Server) -> None:
+    """What has its image is only offloaded. Where that failed, Nova may have left an image, which its user deletes."""
+    if stage.is_shelved(server):
+        stage.act(server, {"shelveOffload": None})
+    else:
+        stage.remove_images_of(server)
+        _SHELVE(stage, server)
+
+
 def _delete(stage: Stage, server: Server) -> None:
     stage.cloud.api.delete_server(server["id"])
 
@@ -95,7 +104,7 @@ OPERATIONS = (
     Operation("backup", _BACKUP, makes_image=True),
     Operation("rebuild", _rebuild, mend=_heal_allocation),
     Operation("rebuild-preserving", _rebuild_preserving, mend=_heal_allocation),
-    Operation("shelve", _SHELVE),  # and offload, which comes by itself
+    Operation("shelve", _SHELVE, instead=_shelve_further),  # and offload, which comes by itself
     Operation("unshelve", _action("unshelve"), after=(_SHELVE,)),
     Operation("rescue", _rescue),
     Operation("unrescue", _action("unrescue"), after=(_rescue,), instead=_HARD_REBOOT),

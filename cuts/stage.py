@@ -106,6 +106,14 @@ class Stage:
             if image["properties"].get("instance_uuid") == server["id"]
         ]
 
+    def remove_images_of(self, server: Server) -> None:
+        for image in self.images_of(server):
+            self.cloud.glance.delete(None, image["id"])
+
+    def is_shelved(self, server: Server) -> bool:
+        """It has its image, and is on its host still."""
+        return (self.find(server) or {}).get("status") == "SHELVED"
+
     def delete(self, server: Server) -> None:
         if self.find(server) is None:
             return

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 import nova.conf
 from nova import exception
 from nova.compute import task_states
+from nova.compute import utils as compute_utils
 from nova.image import glance
 from nova.objects.instance import Instance
 from oslo_log import log as logging
+from oslo_utils import excutils
 
 from compute_hyperv.cim.errors import CimError
 from compute_hyperv.host import paths
@@ -107,6 +109,15 @@ class Snapshots:
         :raises nova.exception.ImageNotFound: somebody has deleted the image meanwhile.
         :raises nova.exception.InstanceUnacceptable: it is shielded, or has no root disk of its own.
         """
+        is_shelving = instance.task_state == task_states.SHELVING
+        try:
+            self._take(context, instance, image_id, update_task_state)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                if is_shelving:  # Nova deletes the images of snapshots and backups that fail, but not this one
+                    compute_utils.delete_image(context, instance, IMAGE_API, image_id)
+
+    def _take(self, context: Any, instance: Instance, image_id: str, update_task_state: Callable[..., None]) -> None:
         if shielding.wanted(instance):
             raise exception.InstanceUnacceptable(
                 instance_id=instance.uuid,

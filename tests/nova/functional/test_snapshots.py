@@ -154,6 +154,17 @@ def test_a_snapshot_that_fails_leaves_the_server_unharmed(cloud, host1, server):
     snapshot(cloud, server)
 
 
+def test_a_shelving_that_fails_leaves_no_image(cloud, host1, server):
+    images = len(cloud.glance.detail(None))
+    rule = host1.simulated.faults.add(FaultRule("drop-before", method="ConvertVirtualHardDisk"))
+
+    cloud.act(server, "SHUTOFF", shelve=None)
+
+    assert len(cloud.glance.detail(None)) == images
+    host1.simulated.faults.remove(rule)
+    cloud.act(server, "SHELVED_OFFLOADED", shelve=None)
+
+
 def test_an_image_that_is_deleted_meanwhile_ends_the_snapshot(cloud, host1, server):
     host1.simulated.faults.add(FaultRule("slow-job", method="ConvertVirtualHardDisk", delay_ms=1500))
     cloud.glance.delete(None, create_image(cloud, server))
