@@ -27,7 +27,7 @@ class Holding:
     :param allocation: of the server, by resource class.
     :param used: by anybody on the host, as Placement sees it.
     :param images: how many there are, by status.
-    :param nova: the server's status and power state; empty where it is gone.
+    :param nova: the server's status and, where it is on a host, its power state; empty where it is gone.
     """
 
     machines: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def holding(cloud: Cloud, host: Observer, server: Server) -> Holding:
         allocation=_resources(cloud._get_allocations_by_server_uuid(server["id"])),
         used=tuple(sorted(_used(cloud).items())),
         images=tuple(sorted(Counter(image["status"] for image in cloud.glance.detail(None)).items())),
-        nova=f"{found['status']} {found['OS-EXT-STS:power_state']}" if found else "",
+        nova=_as_nova_sees(found) if found else "",
     )
 
 
@@ -75,6 +75,11 @@ def _files(host: Observer, name: str, *folder: str) -> list[str]:
         shown = "\\".join(path).replace(name, "<name>") if name else "\\".join(path)
         found.append(_GUID.sub("<id>", shown))
     return found
+
+
+def _as_nova_sees(server: Server) -> str:
+    status = str(server["status"])
+    return status if status == "SHELVED_OFFLOADED" else f"{status} {server['OS-EXT-STS:power_state']}"
 
 
 def _resources(allocations: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
