@@ -1,4 +1,4 @@
-"""What tempest expects to find in a cloud: two images, two flavors, a network to the outside, addresses for others."""
+"""What tempest expects to find in a cloud: two images, two flavors, a network for everybody and one to the outside."""
 
 import subprocess
 from pathlib import Path
@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from demo.cloud.identity import connect
 from demo.settings import PHYSICAL_NETWORK, State
-from demo.tempest.settings import FLAVOR, FLAVOR_ALT, PUBLIC_NETWORK, Prepared
+from demo.tempest.settings import FLAVOR, FLAVOR_ALT, PUBLIC_NETWORK, SHARED_NETWORK, Prepared
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
 # Generation 2: Hyper-V plugs adapters into running machines of that generation only.
 PROPERTIES = {"hw_machine_type": "hyperv-gen2"}
-# For the networks that Neutron makes for those who have none.
-ADDRESSES = "addresses"
 FLAVORS = {FLAVOR: 128, FLAVOR_ALT: 192}
 
 
@@ -56,16 +54,14 @@ def _image(api: "Connection", name: str, path: Path) -> str:
 
 def _make_networks(api: "Connection") -> str:
     network = api.network
-    if network.find_subnet_pool(ADDRESSES) is None:
-        network.create_subnet_pool(
-            name=ADDRESSES, prefixes=["10.1.0.0/16"], default_prefix_length=26, is_shared=True, is_default=True
-        )
+    if network.find_network(SHARED_NETWORK) is None:
+        shared = network.create_network(name=SHARED_NETWORK, is_shared=True)
+        network.create_subnet(network_id=shared.id, name=SHARED_NETWORK, ip_version=4, cidr="10.1.0.0/20")
     public = network.find_network(PUBLIC_NETWORK)
     if public is None:
         public = network.create_network(
             name=PUBLIC_NETWORK,
             is_router_external=True,
-            is_default=True,
             provider_network_type="flat",
             provider_physical_network=PHYSICAL_NETWORK,
         )

@@ -52,9 +52,7 @@ TABLE = (
         "Neutron has the security groups, and takes what nova-network did not.",
         said=r"neutron (allows|does not)",
     ),
-    Reason(
-        "skip", "No network is there for everybody, so that Neutron makes some by itself.", said=r"existing network"
-    ),
+    Reason("skip", "Networks are made automatically only where there is none for everybody.", said=r"shared networks"),
     Reason("skip", "Quotas are in Nova's database, as is the default, not in Keystone.", said=r"unified"),
 )
 

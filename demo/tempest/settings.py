@@ -10,7 +10,7 @@ STATE = State(
     hosts_template=CHECKOUT / "demo" / "tempest" / "hosts.toml",
     settings={
         # Floating IPs and routers, as far as the API goes: there is no agent that would make them work.
-        "neutron/neutron.conf": {"DEFAULT": {"service_plugins": "router,auto_allocate"}},
+        "neutron/neutron.conf": {"DEFAULT": {"service_plugins": "router"}},
         # Every project of tempest's gets networks of its own, and several run at once.
         "neutron/ml2_conf.ini": {"ml2_type_vlan": {"network_vlan_ranges": f"{PHYSICAL_NETWORK}:100:4000"}},
         "nova/nova.conf": {
@@ -23,7 +23,7 @@ STATE = State(
     },
 )
 
-PUBLIC_NETWORK = "public"
+SHARED_NETWORK, PUBLIC_NETWORK = "shared", "public"
 FLAVOR, FLAVOR_ALT = "42", "84"
 
 
@@ -98,6 +98,7 @@ def tempest_conf(state: State, prepared: Prepared, computes: int) -> Ini:
             "image_ref_alt": prepared.image_alt,
             "flavor_ref": FLAVOR,
             "flavor_ref_alt": FLAVOR_ALT,
+            "fixed_network_name": SHARED_NETWORK,
             "min_compute_nodes": computes,
             "max_microversion": "latest",
             "build_timeout": 120,
