@@ -31,6 +31,7 @@ ENCRYPTED = {**SHIELDED, "os_shielded_vm": "optional", "os_vtpm": "required"}
 def server(image=SHIELDED, metadata=None, specs=None):
     instance = make_instance(image_properties=image, flavor=make_flavor(extra_specs=specs))
     instance.hostname = "web"
+    instance.task_state = None
     instance.metadata = metadata or {}
     return instance
 
@@ -147,9 +148,10 @@ class TestOperations:
         with pytest.raises(exception.InstanceNotRescuable, match="shielded"):
             Rescue.enter(NO_ROOM, None, server(image), [], make_image_meta(), "password")
 
-    def test_no_image_is_made_of_it(self, image):
+    def test_no_image_is_made_of_it(self, image, tmp_path):
+        snapshots = Snapshots(NO_ROOM, NO_ROOM, NO_ROOM, tmp_path / "work")
         with pytest.raises(exception.InstanceUnacceptable, match="start nowhere"):
-            Snapshots.take(NO_ROOM, None, server(image), "image", None)
+            snapshots.take(None, server(image), "image", None)
 
     def test_it_has_no_console_log(self, image, tmp_path):
         logs = console.ConsoleLogs(None, tmp_path)

@@ -77,10 +77,11 @@ def wait_until_read(qmp: Qmp) -> None:
 
 
 def _wait(qmp: Qmp) -> None:
+    """Waits until all is written, and the guest could go on: that it has migrated, QEMU says a little earlier."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         progress = qmp.execute("query-migrate")
-        if progress.get("status") == "completed":
+        if progress.get("status") == "completed" and qmp.execute("query-status")["status"] != "finish-migrate":
             return
         if progress.get("status") in ("failed", "cancelled") or time.monotonic() > deadline:
             raise QmpError(progress.get("error-desc", f"status {progress.get('status')}"))

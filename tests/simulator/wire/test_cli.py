@@ -44,8 +44,10 @@ def refused(*arguments: object) -> str:
 
 @contextmanager
 def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The command and what it printed until ``ready``."""
-    process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    """The command and what it printed until ``ready``. It hears all signals, also where these tests run in a shell's
+    background, which ignores SIGINT."""
+    command = ["env", "--default-signal", *COMMAND, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines: list[str] = []
     try:
