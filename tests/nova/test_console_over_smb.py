@@ -93,6 +93,17 @@ def test_what_a_guest_writes_is_kept(logs, machine):
     eventually(lambda: logs.read(UUID) == b"Linux version 6.1\r\n\xff\x00login: ")
 
 
+def test_being_told_of_a_running_machine_by_other_pipes_loses_nothing(logs, machine):
+    logs.watch(UUID, PIPES)
+    eventually(lambda: machine.connected)
+
+    for word in range(100):
+        logs.watch(UUID, possible_log_pipes(UUID) if word % 2 else PIPES)
+        machine.write(b"%d " % word)
+
+    eventually(lambda: logs.read(UUID).split() == [b"%d" % word for word in range(100)])
+
+
 def test_a_machine_that_starts_after_the_watch_is_heard(logs, host):
     logs.watch(UUID, PIPES)
     time.sleep(0.2)

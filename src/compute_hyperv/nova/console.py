@@ -126,9 +126,11 @@ class ConsoleLogs:
             if self._closed or not pipes:
                 return
             watch = self._watches.get(instance_uuid)
-            if watch is None or watch.pipes != pipes:
+            if watch is None:
                 self._watches[instance_uuid] = _Watch(pipes, self._log(instance_uuid))
             else:
+                # Of other pipes the next connection is to hear: what a guest says while this one is closed is lost.
+                watch.pipes = pipes
                 watch.retry_at, watch.retry_after_s, watch.finishing = 0.0, _FIRST_RETRY_S, False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hyperv-console", daemon=True)
