@@ -46,6 +46,7 @@ class QemuExchange:
         self._port = port
         self._passwords = PasswordExchange(self._set_password)
         self._asking = threading.Lock()
+        self._telling = threading.Lock()
         self._answers = threading.Condition()
         self._items: dict[str, str] = {}
         self._number = _GREETING
@@ -79,7 +80,7 @@ class QemuExchange:
 
     def tell(self, items: Mapping[str, str]) -> None:
         self._items = dict(items)
-        threading.Thread(target=self._tell, args=(dict(items),), name="exchange items", daemon=True).start()
+        threading.Thread(target=self._tell, name="exchange items", daemon=True).start()
 
     def addresses(self, mac: str) -> Addresses:  # noqa: ARG002  (the protocol's)
         return Addresses()
@@ -102,10 +103,13 @@ class QemuExchange:
 
     # Inside
 
-    def _tell(self, items: dict[str, str]) -> None:
+    def _tell(self) -> None:
+        """Tells what there is to be told when the guest listens: of several that wait, the last one to come through
+        must not tell less than the others."""
         with self._answers:
             self._answers.wait_for(lambda: self._listens or self._ended)
-        with contextlib.suppress(GuestError):  # it has ended meanwhile: the next start tells it again
+        with self._telling, contextlib.suppress(GuestError):  # it has ended meanwhile: the next start tells it again
+            items = self._items
             self._ask("items", *(f"{_coded(name)} {_coded(value)}" for name, value in items.items()), ".")
             self._passwords.take(items)
 
