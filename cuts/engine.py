@@ -152,8 +152,6 @@ def _after_again(stage: Stage, recording: Recording, server: Server, *, went_wel
         stage.make_usable(server)
         # Refused to the end: then Nova must have come to the operation's end by itself.
         operation = recording.operation
-        if operation.mend:
-            operation.mend(stage, server)
         ask = operation.instead or operation.act
         asked = asked_until_free(lambda: ask(stage, server))
         if asked and not _goes_well(stage, operation, server):

@@ -19,8 +19,7 @@ class Operation:
     :param after: what has happened before to a server that runs; each is waited for.
     :param makes: it begins without a server.
     :param makes_image: it went well where there is an image of the server; Nova keeps no record of such an action.
-    :param instead: what is asked for after a failure, where Nova does not take the same again.
-    :param mend: what an operator puts right after a failure, of what Nova itself leaves wrong.
+    :param instead: what is done after a failure, where asking for the same again is not all.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Operation:
     makes: bool = False
     makes_image: bool = False
     instead: Act | None = None
-    mend: Act | None = None
 
 
 def _action(name: str, body: Any = None) -> Act:
@@ -57,9 +55,14 @@ def _rebuild_preserving(stage: Stage, server: Server) -> None:
     stage.act(server, {"rebuild": {"imageRef": stage.other_image_id, "preserve_ephemeral": True}})
 
 
-def _heal_allocation(stage: Stage, server: Server) -> None:
+def _with_healed_allocation(rebuild: Act) -> Act:
     """Nova 34 takes the allocation of a server whose rebuild fails for one of an evacuation, and deletes it."""
-    stage.heal_allocation(server)
+
+    def act(stage: Stage, server: Server) -> None:
+        stage.heal_allocation(server)
+        rebuild(stage, server)
+
+    return act
 
 
 def _rescue(stage: Stage, server: Server) -> None:
@@ -102,8 +105,8 @@ OPERATIONS = (
     Operation("snapshot", _SNAPSHOT, makes_image=True),
     Operation("snapshot-stopped", _SNAPSHOT, after=(_STOP,), makes_image=True),
     Operation("backup", _BACKUP, makes_image=True),
-    Operation("rebuild", _rebuild, mend=_heal_allocation),
-    Operation("rebuild-preserving", _rebuild_preserving, mend=_heal_allocation),
+    Operation("rebuild", _rebuild, instead=_with_healed_allocation(_rebuild)),
+    Operation("rebuild-preserving", _rebuild_preserving, instead=_with_healed_allocation(_rebuild_preserving)),
     Operation("shelve", _SHELVE, instead=_shelve_further),  # and offload, which comes by itself
     Operation("unshelve", _action("unshelve"), after=(_SHELVE,)),
     Operation("rescue", _rescue),
